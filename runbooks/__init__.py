@@ -1,0 +1,1 @@
+"""Executable runbooks for Cilium IPsec: find stale XFRM states, rotate safely."""

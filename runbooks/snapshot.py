@@ -1,0 +1,111 @@
+"""A snapshot: everything read from a cluster at one moment, as plain data.
+
+``collect`` makes snapshots, ``diagnose`` reads them; neither knows the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runbooks.xfrm.model import XfrmPolicy, XfrmState
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """What is known of the cilium-agent of a node.
+
+    Attributes:
+        pod: Name of its pod, if a cluster was read.
+        ready: Whether the pod is ready.
+        version: Version as ``cilium-dbg version`` or the image tag gives it.
+        started_s: Start of the running container, seconds since 1970.
+        previous_finished_s: End of the container before it, likewise.
+        restarts: Restart count of the container.
+        keys_in_use: From ``cilium-dbg encrypt status``.
+    """
+
+    pod: str | None = None
+    ready: bool | None = None
+    version: str | None = None
+    started_s: float | None = None
+    previous_finished_s: float | None = None
+    restarts: int | None = None
+    keys_in_use: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSnapshot:
+    """What was read from one node.
+
+    Attributes:
+        name: Kubernetes name of the node.
+        states: Its XFRM states, Cilium's and others; ``None`` if unread.
+        policies: Its XFRM policies; ``None`` if unread.
+        counters: ``/proc/net/xfrm_stat``, packets since boot; ``None`` if
+            unread.
+        boot_id: ``/proc/sys/kernel/random/boot_id``.
+        internal_ips: Node addresses.
+        cilium_internal_ips: Addresses of ``cilium_host``.
+        agent: What is known of its agent.
+        read_s: When the states were read, seconds since 1970 on the reader's
+            clock; ``None`` for archives.
+        unread: What could not be read, a sentence each, for the operator.
+    """
+
+    name: str
+    states: tuple[XfrmState, ...] | None = None
+    policies: tuple[XfrmPolicy, ...] | None = None
+    counters: Mapping[str, int] | None = None
+    boot_id: str | None = None
+    internal_ips: tuple[str, ...] = ()
+    cilium_internal_ips: tuple[str, ...] = ()
+    agent: AgentFacts = AgentFacts()
+    read_s: float | None = None
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CiliumNodeFacts:
+    """What the CiliumNode object (or the node's key-value entry) says.
+
+    Attributes:
+        name: Name of the node.
+        uid: UID of the CiliumNode object.
+        created_s: Its creationTimestamp, seconds since 1970.
+        node_created_s: creationTimestamp of the Node object of the same name.
+        encryption_key: Announced key ID.
+        boot_id: Announced boot ID.
+    """
+
+    name: str
+    uid: str | None = None
+    created_s: float | None = None
+    node_created_s: float | None = None
+    encryption_key: int | None = None
+    boot_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """What the cluster's objects say, beside the nodes' kernels.
+
+    Attributes:
+        config: ConfigMap ``cilium-config``; empty if unread.
+        cilium_nodes: By node name.
+        daemonset_desired: Agents that should run.
+        daemonset_updated: Agents on the newest template.
+    """
+
+    config: Mapping[str, str] = field(default_factory=dict)
+    cilium_nodes: Mapping[str, CiliumNodeFacts] = field(default_factory=dict)
+    daemonset_desired: int | None = None
+    daemonset_updated: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All nodes of a cluster, read one after the other or side by side."""
+
+    nodes: Mapping[str, NodeSnapshot]
+    cluster: ClusterFacts = field(default_factory=ClusterFacts)
