@@ -1,1 +1,23 @@
-""""""
+"""The ``ipsec-runbooks`` command line."""
+
+from __future__ import annotations
+
+import typer
+
+from runbooks.cli import check, lab, snapshot
+
+app = typer.Typer(
+    name="ipsec-runbooks",
+    help="Find stale XFRM states in a Cilium cluster, and rotate its IPsec key safely.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("check")(check.check)
+app.command("snapshot")(snapshot.snapshot)
+app.add_typer(lab.app, name="lab")
+
+
+def main() -> None:
+    """Run the command line; the console script's entry point."""
+    app()

@@ -1,0 +1,6 @@
+"""``ipsec-runbooks check``."""
+
+
+def check() -> None:
+    """Not there yet."""
+    raise NotImplementedError

@@ -1,0 +1,5 @@
+"""``ipsec-runbooks lab``: a cluster of real kernels on this machine."""
+
+import typer
+
+app = typer.Typer(help="A cluster of real kernels on this machine.")

@@ -1,0 +1,6 @@
+"""``ipsec-runbooks snapshot``."""
+
+
+def snapshot() -> None:
+    """Not there yet."""
+    raise NotImplementedError
