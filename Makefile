@@ -1,0 +1,48 @@
+# Every target does its own set-up: see .ci/setup.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint docs soak bench lock clean setup-python setup-demo setup-test
+
+# The environment's commands come first; the lab's are often in sbin.
+export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
+# Options for pytest, for example: make test PYTEST_ARGS="-k lease -x"
+PYTEST_ARGS ?=
+export PYTHON
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+demo: setup-demo ## Watch a real cluster go stale, be diagnosed and healed
+	@.venv/bin/python -m runbooks.demo
+
+# pytest runs last, so that its summary closes the output.
+test: setup-test ## Lint, build the docs, and run every test but soak and bench
+	@.ci/timed lint .ci/lint
+	@.ci/timed docs $(MAKE) --no-print-directory docs
+	@.venv/bin/pytest -m "not soak and not bench" $(PYTEST_ARGS)
+
+lint: setup-python ## Run ruff, mypy, yamllint, shellcheck and ansible-lint
+	@.ci/lint
+
+docs: setup-python ## Build the site into docs/_build/html
+	@.venv/bin/sphinx-build -q -W --keep-going -d docs/_build/doctrees \
+	  -c . docs docs/_build/html
+	@echo "docs: open docs/_build/html/index.html"
+
+soak: setup-test ## Run long repetitions; tables go under docs/reference/
+	@.venv/bin/pytest -m soak $(PYTEST_ARGS)
+
+bench: setup-test ## Measure; tables go under docs/reference/
+	@.venv/bin/pytest -m bench $(PYTEST_ARGS)
+
+lock: setup-python ## Resolve the dependencies anew; LOCK_ARGS=--upgrade for newest
+	@.ci/lock $(LOCK_ARGS)
+
+clean: ## Delete everything that the other targets made here
+	rm -rf .venv docs/_build .mypy_cache .ruff_cache .pytest_cache \
+	  .hypothesis .ansible .cache playbooks/.ansible
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup-python setup-demo setup-test: setup-%:
+	@.ci/setup $*
