@@ -1,0 +1,50 @@
+"""No command of a page escapes the checker."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.docs.pages import ROOT, pages, pages_with_sessions, parse
+
+#: Blocks that are not run, by page: the reasons that the page gives. A block that is
+#: not here must run.
+NOT_RUN: dict[str, list[str]] = {}
+
+
+def sessions(page):
+    return [example.parsed for example in parse(page, lambda _: None).examples()]
+
+
+@pytest.mark.parametrize("page", pages_with_sessions(), ids=str)
+def test_every_block_is_read(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"(?m)^\s*(?:\.\. code-block::|```)\s*shell-session\b", text)
+    assert len(sessions(page)) == len(blocks) > 0
+
+
+@pytest.mark.parametrize("page", list(pages()), ids=str)
+def test_commands_stand_in_no_other_kind_of_block(page):
+    document = parse(page, lambda _: None)
+    rest = list(document.text)
+    for _, region in document.regions:
+        rest[region.start : region.end] = " " * (region.end - region.start)
+    escaped = re.findall(r"(?m)^\s*[$] \S.*$", "".join(rest))
+    assert escaped == []
+
+
+@pytest.mark.parametrize("page", list(pages()), ids=str)
+def test_no_block_is_in_a_language_that_hides_commands(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    start = r"(?m)^\s*(?:\.\. (?:code-block|code|sourcecode)::|```)\s*"
+    assert re.findall(start + r"(bash|console|sh|shell|zsh)$", text) == []
+
+
+def test_blocks_that_are_not_run_are_the_known_ones():
+    skipped = {
+        str(page): reasons
+        for page in pages_with_sessions()
+        if (reasons := [s.skipped for s in sessions(page) if s.skipped])
+    }
+    assert skipped == NOT_RUN
