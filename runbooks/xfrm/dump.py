@@ -1,0 +1,270 @@
+"""Netlink replies in, XFRM states and policies out.
+
+Works on what a socket received and on recordings of it alike: messages one
+behind the other, in the byte order of this machine. Keys are hashed here and
+go no further.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
+
+from pyroute2.netlink.exceptions import NetlinkDecodeError
+
+from runbooks.xfrm.messages import (
+    MODES,
+    POLICY_ACTIONS,
+    POLICY_DIRECTIONS,
+    XFRM_MSG_NEWPOLICY,
+    XFRM_MSG_NEWSA,
+    XFRM_MSG_UPDPOLICY,
+    XFRM_MSG_UPDSA,
+    XFRM_STATE_ESN,
+    PolicyMessage,
+    StateMessage,
+    XfrmMessage,
+)
+from runbooks.xfrm.model import (
+    Direction,
+    Mark,
+    XfrmPolicy,
+    XfrmState,
+    XfrmTemplate,
+    key_hash,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+NLMSG_NOOP = 1
+NLMSG_DONE = 3
+#: struct nlmsghdr: length, type, flags, sequence number, port ID.
+NLMSG_HEADER = struct.Struct("=IHHII")
+
+#: By number of XFRMA_SA_DIR.
+_STATE_DIRECTIONS = {1: Direction.IN, 2: Direction.OUT}
+_NO_MASK = 0xFFFFFFFF
+
+
+class XfrmDumpError(ValueError):
+    """What was given is not a sequence of whole XFRM netlink messages."""
+
+
+def split_messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Cut received bytes into netlink messages.
+
+    Args:
+        data: Messages, one behind the other.
+
+    Yields:
+        Type, flags, sequence number and the whole message.
+
+    Raises:
+        XfrmDumpError: The last message is cut short, or a length is impossible.
+    """
+    offset = 0
+    while offset < len(data):
+        if len(data) - offset < NLMSG_HEADER.size:
+            raise XfrmDumpError(f"message header cut short at byte {offset}")
+        length, kind, flags, sequence, _ = NLMSG_HEADER.unpack_from(data, offset)
+        if not NLMSG_HEADER.size <= length <= len(data) - offset:
+            raise XfrmDumpError(
+                f"message at byte {offset} says {length} bytes, "
+                f"{len(data) - offset} are left"
+            )
+        yield kind, flags, sequence, data[offset : offset + length]
+        offset += (length + 3) & ~3
+
+
+def parse_states(data: bytes) -> list[XfrmState]:
+    """Read the reply to XFRM_MSG_GETSA.
+
+    Args:
+        data: NEWSA messages, one behind the other; NLMSG_DONE may follow.
+
+    Returns:
+        The states in the kernel's order, keys replaced by their hashes.
+
+    Raises:
+        XfrmDumpError: The bytes are something else, or cut short.
+    """
+    kinds = (XFRM_MSG_NEWSA, XFRM_MSG_UPDSA)
+    return [_state(one) for one in _decode(data, kinds, StateMessage)]
+
+
+def parse_policies(data: bytes) -> list[XfrmPolicy]:
+    """Read the reply to XFRM_MSG_GETPOLICY.
+
+    Args:
+        data: NEWPOLICY messages, one behind the other; NLMSG_DONE may follow.
+
+    Returns:
+        The policies in the kernel's order; those of single sockets left out.
+
+    Raises:
+        XfrmDumpError: The bytes are something else, or cut short.
+    """
+    kinds = (XFRM_MSG_NEWPOLICY, XFRM_MSG_UPDPOLICY)
+    return [
+        _policy(one)
+        for one in _decode(data, kinds, PolicyMessage)
+        # Directions from 3 on are policies of single sockets.
+        if one["dir"] < len(POLICY_DIRECTIONS)
+    ]
+
+
+def _decode(
+    data: bytes, kinds: tuple[int, int], message_class: type[XfrmMessage]
+) -> Iterator[XfrmMessage]:
+    fixed = NLMSG_HEADER.size + message_class.get_size()
+    for kind, _, _, raw in split_messages(data):
+        if kind in (NLMSG_NOOP, NLMSG_DONE):
+            continue
+        if kind not in kinds:
+            raise XfrmDumpError(f"unexpected netlink message of type {kind:#x}")
+        if len(raw) < fixed:
+            raise XfrmDumpError(f"message has {len(raw)} bytes, needs {fixed}")
+        message = message_class(raw)
+        try:
+            message.decode()
+            yield message
+        except (NetlinkDecodeError, ValueError) as error:
+            raise XfrmDumpError(str(error)) from None
+
+
+def _state(message: XfrmMessage) -> XfrmState:
+    family = message["family"]
+    algorithm, icv_bits, hashed = _algorithm(message)
+    esn = message.attribute("XFRMA_REPLAY_ESN_VAL")
+    replay = message.attribute("XFRMA_REPLAY_VAL")
+    seq = oseq = 0
+    window = message["replay_window"]
+    if esn is not None:
+        seq = esn["seq_hi"] << 32 | esn["seq"]
+        oseq = esn["oseq_hi"] << 32 | esn["oseq"]
+        window = esn["replay_window"]
+    elif replay is not None:
+        seq, oseq = replay["seq"], replay["oseq"]
+    return XfrmState(
+        source=address_text(message["saddr"], family),
+        destination=address_text(message["daddr"], family),
+        spi=message["spi"],
+        reqid=message["reqid"],
+        mode=_mode(message["mode"]),
+        mark=_mark(message),
+        output_mark=_output_mark(message),
+        algorithm=algorithm,
+        icv_bits=icv_bits,
+        key_hash=hashed,
+        esn=bool(message["flags"] & XFRM_STATE_ESN),
+        replay_window=window,
+        seq=seq,
+        oseq=oseq,
+        bytes=message["bytes"],
+        packets=message["packets"],
+        added_s=message["add_time_s"] or None,
+        used_s=message["use_time_s"] or None,
+        replay_window_errors=message["replay_window_errors"],
+        replay_errors=message["replay_errors"],
+        integrity_errors=message["integrity_failed"],
+        if_id=message.attribute("XFRMA_IF_ID") or 0,
+        dir=_STATE_DIRECTIONS.get(message.attribute("XFRMA_SA_DIR") or 0),
+    )
+
+
+def _policy(message: XfrmMessage) -> XfrmPolicy:
+    family = message["sel_family"]
+    action = message["action"]
+    return XfrmPolicy(
+        source=f"{address_text(message['sel_saddr'], family)}"
+        f"/{message['sel_prefixlen_s']}",
+        destination=f"{address_text(message['sel_daddr'], family)}"
+        f"/{message['sel_prefixlen_d']}",
+        direction=Direction(POLICY_DIRECTIONS[message["dir"]]),
+        action=POLICY_ACTIONS[action] if action < len(POLICY_ACTIONS) else str(action),
+        priority=message["priority"],
+        mark=_mark(message),
+        templates=tuple(
+            XfrmTemplate(
+                source=address_text(saddr, template_family),
+                destination=address_text(daddr, template_family),
+                spi=int.from_bytes(spi),
+                reqid=reqid,
+                mode=_mode(mode),
+                optional=bool(optional),
+            )
+            for daddr, spi, _, template_family, saddr, reqid, mode, _, optional, *_ in (
+                message.attribute("XFRMA_TMPL") or ()
+            )
+        ),
+    )
+
+
+def address_text(packed: bytes, family: int) -> str:
+    """Write an ``xfrm_address_t`` as iproute2 does.
+
+    Args:
+        packed: 16 bytes, of which IPv4 uses the first four.
+        family: ``AF_INET`` or ``AF_INET6``.
+
+    Returns:
+        The address as text.
+
+    Raises:
+        XfrmDumpError: The family is neither.
+    """
+    match family:
+        case socket.AF_INET:
+            return socket.inet_ntop(family, packed[:4])
+        case socket.AF_INET6:
+            return socket.inet_ntop(family, packed)
+        case _:
+            raise XfrmDumpError(f"unknown address family {family}")
+
+
+def _mode(number: int) -> str:
+    return MODES[number] if number < len(MODES) else str(number)
+
+
+def _mark(message: XfrmMessage) -> Mark | None:
+    mark = message.attribute("XFRMA_MARK")
+    return None if mark is None else Mark(value=mark["v"], mask=mark["m"])
+
+
+def _output_mark(message: XfrmMessage) -> Mark | None:
+    value = message.attribute("XFRMA_SET_MARK")
+    if value is None:
+        return None
+    mask = message.attribute("XFRMA_SET_MARK_MASK")
+    return Mark(value=value, mask=_NO_MASK if mask is None else mask)
+
+
+def _algorithm(message: XfrmMessage) -> tuple[str | None, int | None, str | None]:
+    aead = message.attribute("XFRMA_ALG_AEAD")
+    if aead is not None:
+        return _name(aead), aead["alg_icv_len_bits"], _hash(aead)
+    # The kernel reports authentication twice, for programs that know only the
+    # older attribute.
+    truncated = message.attribute("XFRMA_ALG_AUTH_TRUNC")
+    auth = truncated or message.attribute("XFRMA_ALG_AUTH")
+    crypt = message.attribute("XFRMA_ALG_CRYPT")
+    parts = [part for part in (auth, crypt) if part is not None]
+    if not parts:
+        return None, None, None
+    return (
+        "+".join(_name(part) for part in parts),
+        truncated["alg_trunc_len_bits"] if truncated else None,
+        "+".join(_hash(part) for part in parts),
+    )
+
+
+def _name(algorithm: Mapping[str, Any]) -> str:
+    name: bytes = algorithm["alg_name"]
+    return name.split(b"\0", 1)[0].decode("ascii", "replace")
+
+
+def _hash(algorithm: Mapping[str, Any]) -> str:
+    key: bytes = algorithm["alg_key"][: algorithm["alg_key_len_bits"] // 8]
+    return key_hash("0x" + key.hex())
