@@ -11,8 +11,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
-from pyroute2.netlink.exceptions import NetlinkDecodeError
-
+from runbooks.xfrm.framework import NetlinkDecodeError
 from runbooks.xfrm.messages import (
     MODES,
     POLICY_ACTIONS,

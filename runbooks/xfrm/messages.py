@@ -11,9 +11,9 @@ a message nor an attribute shows one when printed.
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, ClassVar
 
-from pyroute2.netlink import nla, nla_string, nlmsg
+from runbooks.xfrm.framework import nla, nla_string, nlmsg
 
 NETLINK_XFRM = 6
 
@@ -201,6 +201,9 @@ class XfrmMessage(nlmsg):  # type: ignore[misc]
 
     __slots__ = ()
 
+    #: Fields left out are 0, an address among them "any".
+    defaults: ClassVar = {"sel_daddr": b"", "sel_saddr": b""}
+
     nla_map = (
         (1, "XFRMA_ALG_AUTH", "Algorithm"),
         (2, "XFRMA_ALG_CRYPT", "Algorithm"),
@@ -323,7 +326,7 @@ class FlushMessage(XfrmMessage):
     fields = (("proto", "B"),)
 
 
-class DumpMessage(nlmsg):  # type: ignore[misc]
+class DumpMessage(XfrmMessage):
     """A header alone: GETSA and GETPOLICY of everything, FLUSHPOLICY."""
 
     __slots__ = ()

@@ -50,8 +50,7 @@ from runbooks.xfrm.program import (
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from pyroute2.netlink import nlmsg
-
+    from runbooks.xfrm.messages import XfrmMessage
     from runbooks.xfrm.model import Mark, XfrmPolicy, XfrmState
 
 __all__ = [
@@ -280,7 +279,7 @@ class XfrmSocket:
             if error.errno != errno.ESRCH:
                 raise
 
-    def _request(self, kind: int, message: nlmsg, purpose: str) -> bytes:
+    def _request(self, kind: int, message: XfrmMessage, purpose: str) -> bytes:
         return self._exchange(kind, _NLM_F_REQUEST | _NLM_F_ACK, message, purpose)[0]
 
     def _dump(self, kind: int, purpose: str) -> bytes:
@@ -295,7 +294,7 @@ class XfrmSocket:
         )
 
     def _exchange(
-        self, kind: int, flags: int, message: nlmsg, purpose: str
+        self, kind: int, flags: int, message: XfrmMessage, purpose: str
     ) -> tuple[bytes, bool]:
         """Send one request and collect its reply.
 
