@@ -9,6 +9,7 @@ file, so the page can't differ from what is checked.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -49,8 +50,23 @@ def rst_of_option(name: str, option: dict[str, Any]) -> list[str]:
     paragraphs = [description] if isinstance(description, str) else description
     lines = [f"``{name}``", f"   *{kind}*" + "".join(f"; {f}" for f in facts[1:]), ""]
     for paragraph in paragraphs:
-        lines += [f"   {' '.join(paragraph.split())}", ""]
+        lines += [f"   {rst_of_markup(paragraph)}", ""]
     return lines
+
+
+def rst_of_markup(text: str) -> str:
+    """Turn Ansible's markup in descriptions into reStructuredText.
+
+    Args:
+        text: A paragraph, for example ``C(--check) changes nothing``.
+
+    Returns:
+        The paragraph on one line.
+    """
+    line = " ".join(text.split())
+    line = re.sub(r"\bB\(([^)]*)\)", r"**\1**", line)
+    line = re.sub(r"\bI\(([^)]*)\)", r"*\1*", line)
+    return re.sub(r"\b[CEOV]\(([^)]*)\)", r"``\1``", line)
 
 
 def yaml_scalar(value: object) -> str:

@@ -40,15 +40,17 @@ class Tally:
 def prints_as_expected(expected: str, got: str) -> bool:
     """Compare output by doctest's rules with ``...`` for any text.
 
-    Spaces at the ends of lines don't count: no reader can see them.
+    What no reader can see doesn't count: spaces at the ends of lines, and whether a
+    gap is a tab or the spaces up to its stop.
 
     Args:
         expected: From the page.
         got: From the command.
     """
-    trimmed = "".join(f"{line.rstrip()}\n" for line in got.rstrip().splitlines())
+    lines = got.expandtabs().rstrip().splitlines()
+    trimmed = "".join(f"{line.rstrip()}\n" for line in lines)
     return doctest.OutputChecker().check_output(
-        expected, "" if trimmed == "\n" else trimmed, COMPARISON
+        expected.expandtabs(), trimmed, COMPARISON
     )
 
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 LANGUAGE = "shell-session"
 MARKER = re.compile(
-    r"(?:\.\.|<!--)[ ]+(?P<name>[a-z]+(?:-[a-z]+)*):[ ]*(?P<value>[^\n]*?)(?:[ ]*-->)?"
+    r"(?:\.\.|<!--)[ ]+(?P<name>[a-z]+(?:-[a-z]+)*):(?!:)"
+    r"[ ]*(?P<value>[^\n]*?)(?:[ ]*-->)?"
 )
 
 

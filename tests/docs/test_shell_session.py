@@ -119,6 +119,10 @@ def test_whitespace_that_nobody_sees_does_not_count(shell):
     run_page(block("$ printf 'a  \\nb\\n\\n'\na\nb"), shell)
 
 
+def test_tab_and_its_spaces_look_the_same(shell):
+    run_page(block("$ printf '\\tmark\\n'\n        mark"), shell)
+
+
 def test_blank_lines_between_lines_of_output_count(shell):
     run_page(block("$ printf 'a\\n\\nb\\n'\na\n\nb"), shell)
     with pytest.raises(AssertionError):

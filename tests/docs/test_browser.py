@@ -1,0 +1,129 @@
+"""The built site in a real browser: tabs, pictures, and a phone's width."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+RUNBOOK = "runbooks/kvstore-lease-expired.html"
+DESKTOP, PHONE = (1280, 900), (390, 844)
+
+#: Without these a headless Chromium calls home at every start.
+CHROMIUM_ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site_url(site):
+    handler = partial(QuietHandler, directory=site)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("no chromium and chromium-driver on this machine")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in CHROMIUM_ARGUMENTS:
+        options.add_argument(argument)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def runbook(browser, site_url):
+    browser.set_window_size(*DESKTOP)
+    browser.get(f"{site_url}/{RUNBOOK}")
+    return browser
+
+
+def selected_tabs(browser) -> list[str]:
+    tabs = browser.find_elements(By.CSS_SELECTOR, '[role=tab][aria-selected="true"]')
+    return [tab.text for tab in tabs]
+
+
+def choose(browser, name: str) -> None:
+    tabs = browser.find_elements(By.CSS_SELECTOR, "[role=tab]")
+    tab = next(tab for tab in tabs if tab.text == name)
+    browser.execute_script("arguments[0].scrollIntoView()", tab)
+    tab.click()
+
+
+def test_choosing_a_way_once_chooses_it_on_the_whole_page(runbook):
+    assert set(selected_tabs(runbook)) == {"Ansible"}
+    choose(runbook, "kubectl")
+    assert set(selected_tabs(runbook)) == {"kubectl"}
+    shown = [
+        panel.is_displayed() and "kubectl -n" in panel.text
+        for panel in runbook.find_elements(
+            By.CSS_SELECTOR, "[role=tabpanel]:not([hidden])"
+        )
+    ]
+    assert len(shown) > 1
+    assert all(shown)
+
+
+def test_chosen_way_is_remembered_on_the_next_visit(runbook):
+    choose(runbook, "kubectl")
+    runbook.refresh()
+    WebDriverWait(runbook, 10).until(lambda b: set(selected_tabs(b)) == {"kubectl"})
+
+
+def test_pictures_load(runbook):
+    pictures = runbook.find_elements(By.CSS_SELECTOR, "figure img")
+    assert pictures
+    for picture in pictures:
+        assert int(picture.get_property("naturalWidth")) > 0
+
+
+def test_command_stands_on_the_first_screen(runbook):
+    command = runbook.find_element(By.CSS_SELECTOR, ".highlight-shell-session pre")
+    assert command.text.startswith("$ ipsec-runbooks check")
+    assert command.rect["y"] + command.rect["height"] < DESKTOP[1]
+
+
+@pytest.fixture
+def phone(browser):
+    # A window can't be made as narrow as a phone; its page can.
+    width, height = PHONE
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True},
+    )
+    yield browser
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize("page", ["index.html", RUNBOOK, "reference/check.html"])
+def test_page_fits_a_phone(phone, site_url, page):
+    phone.get(f"{site_url}/{page}")
+    width = phone.execute_script("return document.documentElement.scrollWidth")
+    assert width == PHONE[0]
