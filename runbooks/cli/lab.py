@@ -1,5 +1,169 @@
 """``ipsec-runbooks lab``: a cluster of real kernels on this machine."""
 
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
 import typer
 
-app = typer.Typer(help="A cluster of real kernels on this machine.")
+if TYPE_CHECKING:
+    from runbooks.lab.plan import LabError
+
+app = typer.Typer(
+    help="A cluster of real kernels on this machine, and the ways it breaks.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+traffic_app = typer.Typer(
+    help="Numbered packets between the nodes' pods.", no_args_is_help=True
+)
+app.add_typer(traffic_app, name="traffic")
+
+Name = Annotated[str, typer.Option("--name", help="Name of the lab.")]
+NodeName = Annotated[str, typer.Option("--node", help="Name of a node.")]
+
+
+def _fail(error: LabError | OSError, status: int = 1) -> NoReturn:
+    typer.echo(f"Error: {error}", err=True)
+    raise typer.Exit(status)
+
+
+@app.command()
+def up(
+    name: Name = "lab",
+    mode: Annotated[
+        str, typer.Option(help="Where nodes learn of each other: kvstore.")
+    ] = "kvstore",
+    nodes: Annotated[int, typer.Option(help="How many nodes.")] = 3,
+    datapath: Annotated[
+        str, typer.Option(help="How packets travel between nodes: native.")
+    ] = "native",
+) -> None:
+    """Start a cluster: a kernel for each node, etcd, a Kubernetes API, agents."""
+    from runbooks.lab.launch import up as bring_up
+    from runbooks.lab.plan import Lab, LabError
+
+    if mode != "kvstore":
+        _fail(LabError(f"--mode {mode}: this lab has the mode kvstore"), 2)
+    if datapath != "native":
+        _fail(LabError(f"--datapath {datapath}: this lab has native routing"), 2)
+    try:
+        lab = Lab(name, nodes, mode, datapath)
+        bring_up(lab, lambda line: typer.echo(f"  {line}"))
+    except (LabError, OSError) as error:
+        _fail(error)
+    typer.echo(f"Lab {name!r} is up. Point a shell at it:")
+    typer.echo(f"  export KUBECONFIG={lab.kubeconfig}")
+
+
+@app.command()
+def down(name: Name = "lab") -> None:
+    """End a lab; nothing of it stays. Succeeds when there is nothing to do."""
+    from runbooks.lab.launch import down as take_down
+    from runbooks.lab.plan import LabError
+
+    try:
+        found = take_down(name)
+    except (LabError, OSError) as error:
+        _fail(error)
+    typer.echo(f"Lab {name!r} is down." if found else f"No lab {name!r} is running.")
+
+
+@app.command()
+def status(
+    name: Name = "lab",
+    output: Annotated[str, typer.Option(help="text or json.")] = "text",
+) -> None:
+    """Show nodes, boot IDs, agents, SPIs and counters."""
+    from runbooks.lab.client import LabClient
+    from runbooks.lab.plan import LabError
+    from runbooks.lab.status import read_status, render_status
+
+    try:
+        rows = read_status(LabClient(name))
+    except (LabError, OSError) as error:
+        _fail(error)
+    typer.echo(json.dumps(rows, indent=1) if output == "json" else render_status(rows))
+
+
+@app.command("break")
+def break_(
+    failure: Annotated[str, typer.Argument(help="kvstore-lease-expired.")],
+    node: NodeName = "node2",
+    name: Name = "lab",
+) -> None:
+    """Make a condition happen; returns when it stands."""
+    from runbooks.lab.client import LabClient
+    from runbooks.lab.failures import FAILURES
+    from runbooks.lab.plan import LabError
+
+    if failure not in FAILURES:
+        _fail(LabError(f"no failure {failure!r}; there are {', '.join(FAILURES)}"), 2)
+    try:
+        FAILURES[failure](LabClient(name), node, lambda line: typer.echo(f"  {line}"))
+    except (LabError, OSError) as error:
+        _fail(error)
+    typer.echo(f"{failure} stands on {node}.")
+
+
+@app.command(
+    "exec",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+def exec_(
+    node: Annotated[str, typer.Argument(help="Name of a node.")],
+    command: Annotated[list[str], typer.Argument(help="The command.")],
+    name: Name = "lab",
+) -> None:
+    """Run a command on a node; output and exit status are the command's."""
+    from runbooks.lab.client import LabClient
+    from runbooks.lab.plan import LabError
+
+    try:
+        code = LabClient(name).run_here(node, command)
+    except (LabError, OSError) as error:
+        _fail(error, 126)
+    raise typer.Exit(code)
+
+
+def _ask_traffic(name: str, **request: Any) -> tuple[Any, Any]:
+    from runbooks.lab.client import LabClient
+    from runbooks.lab.plan import LabError
+
+    try:
+        client = LabClient(name)
+        return client.lab, client.ask("traffic", **request)
+    except (LabError, OSError) as error:
+        _fail(error)
+
+
+@traffic_app.command("start")
+def traffic_start(
+    name: Name = "lab",
+    rate: Annotated[float, typer.Option(help="Packets a second and pair.")] = 20,
+) -> None:
+    """Send numbered packets both ways on every pair."""
+    lab, _ = _ask_traffic(name, action="start", rate=rate)
+    count = len(lab.nodes) * (len(lab.nodes) - 1)
+    typer.echo(f"{rate:g} packets a second on each of {count} pairs.")
+
+
+@traffic_app.command("stop")
+def traffic_stop(name: Name = "lab") -> None:
+    """Send no more; what has been counted stays."""
+    _ask_traffic(name, action="stop")
+    typer.echo("Traffic stopped.")
+
+
+@traffic_app.command("report")
+def traffic_report(
+    name: Name = "lab",
+    output: Annotated[str, typer.Option(help="text or json.")] = "text",
+) -> None:
+    """Show what was sent and what arrived on every pair since the start."""
+    from runbooks.lab.status import render_traffic, traffic_rows
+
+    lab, answers = _ask_traffic(name, action="report")
+    rows = traffic_rows(lab, answers)
+    typer.echo(json.dumps(rows, indent=1) if output == "json" else render_traffic(rows))

@@ -1,1 +1,1 @@
-""""""
+"""A cluster of real kernels on one machine, and the ways in which it breaks."""

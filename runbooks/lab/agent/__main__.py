@@ -1,0 +1,31 @@
+"""Run the agent: ``python -m runbooks.lab.agent CONFIG``."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+from runbooks.lab.agent.agent import Agent
+from runbooks.lab.agent.api import serve
+from runbooks.lab.agent.config import AgentConfig
+from runbooks.lab.agent.log import log
+from runbooks.xfrm.keys import KeyFormatError
+
+
+def main() -> int:
+    """Run until stopped; says "ready" on standard output once it has joined."""
+    config = AgentConfig.read(Path(sys.argv[1]))
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    try:
+        agent = Agent(config, boot_id)
+    except (OSError, KeyFormatError) as error:
+        log("Failed to load IPsec keyfile", level="error", module="agent", error=error)
+        return 1
+    threading.Thread(target=serve, args=(agent,), daemon=True).start()
+    agent.run(lambda: print("ready", flush=True))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""Answers ``cilium-dbg`` in the words of cilium-agent's own.
+
+``cilium-dbg`` on a node is a few lines of shell that pass their arguments here:
+starting Python for each would take longer than everything else.
+"""
+
+from __future__ import annotations
+
+import json
+import socketserver
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runbooks.xfrm.netlink import XfrmSocket
+from runbooks.xfrm.stat import parse_xfrm_stat
+
+if TYPE_CHECKING:
+    from runbooks.lab.agent.agent import Agent
+
+#: Where the agent answers, on the node's loopback device.
+PORT = 9879
+_GO_VERSION = "go version go1.24.3 linux/amd64"
+
+
+class UsageError(Exception):
+    """``cilium-dbg`` was called in a way that the lab does not know."""
+
+
+class AgentApi:
+    """Answers for one agent.
+
+    Args:
+        agent: The running agent.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._commands: dict[tuple[str, ...], Callable[[list[str]], str]] = {
+            ("encrypt", "status"): self._encrypt_status,
+            ("status",): self._status,
+            ("version",): self._version,
+            ("kvstore", "get"): self._kvstore_get,
+            ("node", "list"): self._node_list,
+            ("bpf", "nodeid", "list"): self._nodeid_list,
+        }
+
+    def answer(self, arguments: list[str]) -> str:
+        """What ``cilium-dbg`` prints for its arguments.
+
+        Raises:
+            UsageError: The lab's agent does not answer this.
+        """
+        words = [a for a in arguments if not a.startswith("-")]
+        for length in (3, 2, 1):
+            command = self._commands.get(tuple(words[:length]))
+            if command is not None:
+                return command(arguments)
+        raise UsageError(f'unknown command "{" ".join(arguments)}" for "cilium-dbg"')
+
+    def _encrypt_status(self, arguments: list[str]) -> str:
+        with XfrmSocket() as xfrm:
+            states = [s for s in xfrm.states() if s.direction]
+        errors = {
+            name: count
+            for name, count in parse_xfrm_stat(
+                Path("/proc/net/xfrm_stat").read_text()
+            ).items()
+            if count
+        }
+        keys = len({s.key_hash for s in states})
+        highest = max((s.oseq for s in states), default=0)
+        sequence = f"{highest:#x}/0xffffffff" if states else "N/A"
+        if _wants_json(arguments):
+            status: dict[str, Any] = {
+                "decrypt-interfaces": [],
+                "error-count": sum(errors.values()),
+                "keys-in-use": keys,
+                "max-seq-number": sequence,
+            }
+            if errors:
+                status["xfrm-errors"] = errors
+            return json.dumps({"ipsec": status, "mode": "IPsec"}, indent=2) + "\n"
+        lines = [
+            f"Encryption: {'IPsec':<26}",
+            "Decryption interface(s): ",
+            f"Keys in use: {keys:<26}",
+            f"Max Seq. Number: {sequence}",
+            f"Errors: {sum(errors.values()):<26}",
+            *(f"\t{name}: {count:<26}" for name, count in errors.items()),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _status(self, arguments: list[str]) -> str:
+        config = self._agent.config
+        store = f"etcd: 1/1 connected, has-quorum=true: http://{config.etcd_host}:{config.etcd_port}"
+        peers = len(self._agent.memory.peers)
+        if _wants_json(arguments):
+            ok = {"state": "Ok"}
+            return (
+                json.dumps(
+                    {
+                        "cilium": ok | {"msg": config.version},
+                        "cluster": {"self": f"{config.cluster}/{config.node}"},
+                        "encryption": {"mode": "IPsec"},
+                        "kvstore": ok | {"msg": store},
+                    },
+                    indent=2,
+                )
+                + "\n"
+            )
+        lines = [
+            f"KVStore:                 Ok   {store}",
+            f"Cilium:                  Ok   {config.version}",
+            f"Cluster health:          {peers + 1}/{peers + 1} reachable",
+            "Encryption:              IPsec",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _version(self, _arguments: list[str]) -> str:
+        version = f"{self._agent.config.version} {_GO_VERSION}"
+        return f"Client: {version}\nDaemon: {version}\n"
+
+    def _kvstore_get(self, arguments: list[str]) -> str:
+        keys = [a for a in arguments[2:] if not a.startswith("-")]
+        if len(keys) != 1:
+            raise UsageError("Please specify a key to read")
+        found = self._agent.kvstore.get(keys[0], prefix="--recursive" in arguments)
+        if not found:
+            raise UsageError(f'Unable to retrieve key "{keys[0]}": not found')
+        if _wants_json(arguments):
+            return json.dumps({k: v for k, v in found}) + "\n"
+        return "".join(f"{key} => {value}\n" for key, value in found)
+
+    def _node_list(self, _arguments: list[str]) -> str:
+        own = self._agent.own()
+        rows = [(own, "local")]
+        rows += [(peer, "kvstore") for peer in self._agent.memory.peers.values()]
+        table = [
+            ("Name", "IPv4 Address", "Endpoint CIDR", "IPv6 Address"),
+            *((n.name, n.node_ip, n.pod_cidr, "") for n, _ in rows),
+        ]
+        sources = ["Source", *(source for _, source in rows)]
+        return _columns(
+            [
+                (*row, "Endpoint CIDR" if i == 0 else "", sources[i])
+                for i, row in enumerate(table)
+            ]
+        )
+
+    def _nodeid_list(self, _arguments: list[str]) -> str:
+        memory = self._agent.memory
+        rows = [("NODE ID", "IP ADDRESSES", "SPI")]
+        for name, node_id in memory.node_ids.items():
+            if (peer := memory.peers.get(name)) is not None:
+                rows.append((hex(node_id), peer.node_ip, ""))
+                rows.append(("", peer.cilium_ip, ""))
+        return _columns(rows)
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    return (
+        "-ojson" in arguments
+        or "--output=json" in arguments
+        or ("json" in arguments and ("-o" in arguments or "--output" in arguments))
+    )
+
+
+def _columns(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    api: AgentApi
+
+    def handle(self) -> None:
+        arguments = self.rfile.readline().decode().rstrip("\n").split("\x1f")[:-1]
+        try:
+            status, text = 0, self.api.answer(arguments)
+        except (UsageError, OSError) as error:
+            status, text = 1, f"Error: {error}\n"
+        self.wfile.write(f"{status}\n{text}".encode())
+
+
+def serve(agent: Agent) -> None:
+    """Answer for ever."""
+    handler = type("Handler", (_Handler,), {"api": AgentApi(agent)})
+    socketserver.TCPServer.allow_reuse_address = True
+    with socketserver.ThreadingTCPServer(("127.0.0.1", PORT), handler) as server:
+        server.serve_forever()

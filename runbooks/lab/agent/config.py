@@ -1,0 +1,55 @@
+"""What an agent is told when it starts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """Configuration of one agent, times in seconds.
+
+    Attributes:
+        node: Name of the node.
+        cluster: Name of the cluster.
+        node_ip: The node's own address.
+        cilium_ip: Address of ``cilium_host``.
+        pod_cidr: IPv4 prefix of its pods.
+        native_device: Device that carries packets between nodes.
+        pod_device: Host end of the pod's veth pair.
+        etcd_host: Where etcd listens.
+        etcd_port: Port of etcd.
+        key_file: The IPsec key file.
+        version: Version that the agent gives as its own.
+        lease_ttl_s: ``kvstore-lease-ttl``.
+        deletion_delay_s: How long a peer's deletion waits for it to come back.
+        rotation_duration_s: ``ipsec-key-rotation-duration``.
+        reclaim_interval_s: How often old SPIs are looked for.
+        sync_interval_s: How often every peer's states are made sure of.
+        rewrite_interval_s: How often the node's own entry is made sure of.
+    """
+
+    node: str
+    cluster: str
+    node_ip: str
+    cilium_ip: str
+    pod_cidr: str
+    native_device: str
+    pod_device: str
+    etcd_host: str
+    etcd_port: int
+    key_file: str
+    version: str
+    lease_ttl_s: int
+    deletion_delay_s: float
+    rotation_duration_s: float
+    reclaim_interval_s: float
+    sync_interval_s: float
+    rewrite_interval_s: float
+
+    @classmethod
+    def read(cls, path: Path) -> AgentConfig:
+        """Read the configuration that the lab wrote."""
+        return cls(**json.loads(path.read_text()))

@@ -1,0 +1,233 @@
+"""The cluster's objects, and what moves them: kubelets and controllers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import yaml
+
+from runbooks.lab.channel import ChannelError
+from runbooks.lab.daemonset import DaemonSetController
+from runbooks.lab.kubeapi import objects
+from runbooks.lab.kubeapi.credentials import Credentials
+from runbooks.lab.kubeapi.execution import ExecIO
+from runbooks.lab.kubeapi.server import serve
+from runbooks.lab.kubeapi.status import JsonObject, StatusError, internal_error
+from runbooks.lab.kubeapi.store import Store
+from runbooks.lab.kubeapi.watch import Event
+from runbooks.lab.kubelet import Kubelet
+from runbooks.lab.plan import CILIUM_VERSION, KEY_FILE, NAMESPACE, Lab, NodePlan
+from runbooks.xfrm.keys import IpsecKey
+
+#: Size of an AES key of 16 bytes with its salt of 4 (RFC 4106).
+_KEY_BYTES = 20
+_FIRST_KEY_ID = 3
+
+
+class Cluster:
+    """What the Kubernetes API of one lab serves.
+
+    Args:
+        lab: The lab.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.store = Store()
+        self._credentials = Credentials()
+        self._kubelets: dict[str, Kubelet] = {}
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._controller: DaemonSetController | None = None
+
+    async def serve(self, listener: socket.socket) -> int:
+        """Make the objects, serve them, and write the kubeconfig.
+
+        Returns:
+            The port on 127.0.0.1.
+        """
+        self._seed()
+        loop = asyncio.get_running_loop()
+        self.store.subscribe(
+            lambda event: loop.call_soon_threadsafe(self._events.put_nowait, event)
+        )
+        await serve(
+            self.store,
+            listener,
+            self._credentials,
+            self._exec,
+            log_handler=self._log,
+        )
+        port: int = listener.getsockname()[1]
+        config = self._credentials.admin_kubeconfig(f"https://127.0.0.1:{port}")
+        self._lab.kubeconfig.touch(mode=0o600)
+        self._lab.kubeconfig.write_text(yaml.safe_dump(config))
+        return port
+
+    def attach(self, kubelets: dict[str, Kubelet]) -> None:
+        """Tell which kubelet serves which node."""
+        self._kubelets = kubelets
+        self._controller = DaemonSetController(self._lab, self.store, kubelets)
+
+    async def run(self) -> None:
+        """React to changes of objects for ever."""
+        while True:
+            event = await self._events.get()
+            name = event.object["metadata"]["name"]
+            if event.resource == "secrets" and name == "cilium-ipsec-keys":
+                for kubelet in self._kubelets.values():
+                    asyncio.ensure_future(self._sync_later(kubelet))
+            elif self._controller is not None:
+                self._controller.see(event)
+
+    def agent_changed(self, node: NodePlan, agent: dict[str, Any]) -> None:
+        """Write what a node tells of its agent into Pod, DaemonSet, CiliumNode."""
+        if self._controller is None:
+            return
+        self._controller.agent_changed(node, agent)
+        if announced := agent.get("announced"):
+            spec = {
+                "encryption": {"key": announced["spi"]},
+                "bootid": announced["boot_id"],
+            }
+            try:
+                current = self.store.get("ciliumnodes.cilium.io", node.name)
+                wanted = current["spec"] | spec
+                if current["spec"] != wanted:
+                    self.store.patch("ciliumnodes.cilium.io", node.name, {"spec": spec})
+            except StatusError as error:
+                if error.code != 404:
+                    raise
+                self._add_cilium_node(node, announced)
+
+    def _add_cilium_node(self, node: NodePlan, announced: dict[str, Any]) -> None:
+        self.store.create(
+            objects.cilium_node(
+                self.store.get("nodes", node.name),
+                [("InternalIP", node.ip), ("CiliumInternalIP", node.cilium_ip)],
+                node.pod_cidr,
+                announced["spi"],
+                announced["boot_id"],
+            )
+        )
+
+    def _seed(self) -> None:
+        create, lab = self.store.create, self._lab
+        for namespace in ("default", NAMESPACE):
+            create(objects.namespace(namespace))
+        create(objects.cilium_node_definition())
+        key = IpsecKey(
+            key_id=_FIRST_KEY_ID,
+            per_tunnel=True,
+            algorithm="rfc4106(gcm(aes))",
+            key=secrets.token_bytes(_KEY_BYTES),
+            icv_bits=128,
+        )
+        create(objects.ipsec_secret(key.line()))
+        times = lab.timings
+        create(
+            objects.config_map(
+                {
+                    "cluster-name": "default",
+                    "enable-ipsec": "true",
+                    "enable-ipsec-key-watcher": "true",
+                    "identity-allocation-mode": "kvstore",
+                    "ipsec-key-file": KEY_FILE,
+                    "ipsec-key-rotation-duration": f"{times.rotation_duration_s:g}s",
+                    "kvstore": "etcd",
+                    "kvstore-lease-ttl": f"{times.lease_ttl_s:g}s",
+                    "kvstore-opt": json.dumps({"etcd.config": "/var/lib/etcd-config"}),
+                    "routing-mode": "native",
+                }
+            )
+        )
+        for node in lab.nodes:
+            create(_client_pod(node))
+        create(objects.daemon_set(CILIUM_VERSION, len(lab.nodes), ready=0))
+
+    def register(self, node: NodePlan, boot_id: str, kernel: str) -> None:
+        """Make a node's Node object, as its kubelet does when it first runs."""
+        self.store.create(
+            objects.node(
+                node.name, node.ip, node.pod_cidr, boot_id, kernel, since=now()
+            )
+        )
+
+    async def _sync_later(self, kubelet: Kubelet) -> None:
+        # Kubelets look at their own times; no two nodes get a key together.
+        spread_s = self._lab.timings.secret_sync_s
+        await asyncio.sleep(spread_s * (0.5 + secrets.randbelow(100) / 200))
+        try:
+            await kubelet.sync_secret()
+        except ChannelError:
+            return  # the node is down; it mounts the Secret when it is back
+
+    async def _exec(
+        self,
+        pod: JsonObject,
+        container: str,
+        argv: list[str],
+        io: ExecIO,
+        stdin: bool,  # noqa: FBT001 - the shape that the API calls
+        tty: bool,  # noqa: FBT001
+    ) -> int:
+        kubelet = self._kubelets[pod["spec"]["nodeName"]]
+        in_agent = container == "cilium-agent"
+        if in_agent and not kubelet.agent["running"]:
+            raise internal_error(
+                f'unable to upgrade connection: container not found ("{container}")'
+            )
+        try:
+            return await kubelet.execute(
+                argv, io, pod=not in_agent, stdin=stdin, tty=tty
+            )
+        except ChannelError as error:
+            raise internal_error(str(error)) from error
+
+    async def _log(self, pod: JsonObject, *_: Any) -> AsyncIterator[bytes]:
+        kubelet = self._kubelets[pod["spec"]["nodeName"]]
+        yield (await kubelet.log()).encode()
+
+
+def now() -> str:
+    """The time as objects carry it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _client_pod(node: NodePlan) -> JsonObject:
+    """The pod whose traffic is encrypted, one on each node."""
+    began = now()
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"client-{node.name}",
+            "namespace": "default",
+            "labels": {"app": "client"},
+        },
+        "spec": {
+            "nodeName": node.name,
+            "containers": [{"name": "client", "image": "lab/client"}],
+        },
+        "status": {
+            "phase": "Running",
+            "podIP": node.pod_ip,
+            "podIPs": [{"ip": node.pod_ip}],
+            "hostIP": node.ip,
+            "startTime": began,
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [
+                {
+                    "name": "client",
+                    "ready": True,
+                    "restartCount": 0,
+                    "state": {"running": {"startedAt": began}},
+                }
+            ],
+        },
+    }

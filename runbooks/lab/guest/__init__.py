@@ -1,0 +1,1 @@
+"""What runs inside a node's kernel, beside the lab's agent."""

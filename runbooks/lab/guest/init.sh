@@ -1,0 +1,53 @@
+#!/bin/sh
+# First process of a node's kernel. The root file system is the host's own,
+# read-only; all that a node may write is made of memory here.
+# Expects: LAB_NODE_CONFIG, LAB_PYTHON, LAB_NAME, LAB_IP, LAB_GATEWAY, LAB_POD_IP,
+# LAB_CILIUM_IP, LAB_MAC (see runbooks/lab/uml.py).
+set -eu
+export PATH="$LAB_BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+export HOME=/run/root TMPDIR=/run/tmp PYTHONDONTWRITEBYTECODE=1
+
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t tmpfs tmpfs /run
+mkdir -p /run/root /run/tmp /run/lock /run/netns /run/cilium /run/log \
+  /run/lib/modules /run/etc/upper /run/etc/work /run/var/tmp
+mount -t devtmpfs devtmpfs /dev 2>/dev/null || :
+mkdir -p /dev/pts && mount -t devpts -o ptmxmode=666 devpts /dev/pts || :
+
+# The kernel loads ciphers by itself once it knows where its modules are.
+ln -s "/usr/lib/uml/modules/$(uname -r)" "/run/lib/modules/$(uname -r)"
+printf '#!/bin/sh\nexec modprobe -d /run "$@"\n' > /run/modprobe
+chmod +x /run/modprobe
+echo /run/modprobe > /proc/sys/kernel/modprobe
+
+# Pods mount the key file below /etc, which the read-only host lacks.
+mount -t overlay overlay \
+  -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work /etc
+hostname "$LAB_NAME"
+
+ip link set lo up
+ip link set vec0 address "$LAB_MAC" name eth0
+ip addr add "$LAB_IP/24" dev eth0
+ip link set eth0 up
+# Encrypted packets have the addresses of cilium_host outside.
+ip link add cilium_host type dummy
+ip addr add "$LAB_CILIUM_IP/32" dev cilium_host
+ip link set cilium_host up
+echo 1 > /proc/sys/net/ipv4/ip_forward
+for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > "$f"; done
+
+# One pod, in a network namespace of its own behind a veth pair.
+ip netns add pod
+ip link add lxc0 type veth peer name eth0 netns pod
+ip link set lxc0 up
+ip -n pod link set lo up
+ip -n pod addr add "$LAB_POD_IP/32" dev eth0
+ip -n pod link set eth0 up
+ip -n pod route add "$LAB_CILIUM_IP" dev eth0 scope link
+ip -n pod route add default via "$LAB_CILIUM_IP" dev eth0
+ip route add "$LAB_POD_IP/32" dev lxc0
+tc qdisc add dev lxc0 clsact
+tc qdisc add dev eth0 clsact
+
+exec "$LAB_PYTHON" -m runbooks.lab.guest.daemon "$LAB_NODE_CONFIG"

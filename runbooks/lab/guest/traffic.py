@@ -1,0 +1,187 @@
+"""Numbered UDP packets between the nodes' pods, and what arrives of them.
+
+Runs in the pod's network namespace. Every sender numbers its packets per
+destination from 1; a receiver keeps a bit per number, so that loss, doubles and
+order can be told apart from mere delay. A line of JSON in, a line out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import time
+from typing import Any
+
+PORT = 4000
+#: Sequence number and a run ID that sets one measurement apart from the next.
+_PACKET = struct.Struct("!QQ")
+_GSO_SEGMENTS = 64
+_UDP_SEGMENT = 103
+_TICK_S = 0.005
+
+
+class Sender:
+    """Packets to one pod.
+
+    Args:
+        address: IPv4 address of the peer's pod.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.sent = 0
+        self.refused = 0
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._target = (address, PORT)
+
+    def send(self, count: int, run: int) -> None:
+        """Send the next ``count`` packets; what the kernel refuses counts."""
+        for _ in range(count):
+            self.sent += 1
+            try:
+                self._socket.sendto(_PACKET.pack(self.sent, run), self._target)
+            except OSError:
+                self.refused += 1
+
+    def burst(self, count: int, run: int) -> None:
+        """Send ``count`` packets as fast as they go, many to a system call."""
+        self._socket.setblocking(True)
+        self._socket.setsockopt(socket.IPPROTO_UDP, _UDP_SEGMENT, _PACKET.size)
+        try:
+            while count > 0:
+                segments = min(count, _GSO_SEGMENTS)
+                numbers = range(self.sent + 1, self.sent + segments + 1)
+                self.sent += segments
+                count -= segments
+                try:
+                    self._socket.sendto(
+                        b"".join(_PACKET.pack(n, run) for n in numbers), self._target
+                    )
+                except OSError:
+                    self.refused += segments
+        finally:
+            self._socket.setsockopt(socket.IPPROTO_UDP, _UDP_SEGMENT, 0)
+            self._socket.setblocking(False)
+
+
+class Receiver:
+    """What arrived from one pod in the present run."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.highest = 0
+        self.doubles = 0
+        self._seen = bytearray()
+
+    def take(self, number: int) -> None:
+        """Count one arrived packet."""
+        byte, bit = number >> 3, 1 << (number & 7)
+        if byte >= len(self._seen):
+            self._seen.extend(bytes(byte + 4096 - len(self._seen)))
+        if self._seen[byte] & bit:
+            self.doubles += 1
+            return
+        self._seen[byte] |= bit
+        self.received += 1
+        self.highest = max(self.highest, number)
+
+
+class Traffic:
+    """One node's traffic: senders and receivers by the peer's pod address."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self._socket.bind(("0.0.0.0", PORT))  # noqa: S104 - the pod's own namespace
+        self._socket.setblocking(False)
+        self._run = 0
+        self._rate = 0.0
+        self._senders: dict[str, Sender] = {}
+        self._idle: set[str] = set()
+        self._receivers: dict[str, Receiver] = {}
+        self._due_s = 0.0
+
+    def start(self, run: int, peers: list[str], rate: float) -> None:
+        """Begin a run: numbers and counts start anew."""
+        self._run, self._rate = run, rate
+        self._senders = {peer: Sender(peer) for peer in peers}
+        self._idle = set()
+        self._receivers = {}
+        self._due_s = time.monotonic()
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what a request says and tell how the run stands."""
+        match request["action"]:
+            case "start":
+                self.start(request["run"], request["peers"], request["rate"])
+            case "idle":
+                self._idle |= set(request["peers"])
+            case "stop":
+                self._rate = 0.0
+            case "burst":
+                self._sender(request["peer"]).burst(request["count"], self._run)
+                self._due_s = time.monotonic()
+        return {
+            "run": self._run,
+            "rate": self._rate,
+            "sent": {peer: s.sent for peer, s in self._senders.items()},
+            "refused": {peer: s.refused for peer, s in self._senders.items()},
+            "received": {
+                peer: {"packets": r.received, "highest": r.highest, "twice": r.doubles}
+                for peer, r in self._receivers.items()
+            },
+        }
+
+    def _sender(self, peer: str) -> Sender:
+        return self._senders.setdefault(peer, Sender(peer))
+
+    def send_due(self) -> None:
+        """Send what the rate has made due since the last time."""
+        now = time.monotonic()
+        if not self._rate:
+            self._due_s = now
+            return
+        count = int((now - self._due_s) * self._rate)
+        if count:
+            self._due_s += count / self._rate
+            for peer, sender in self._senders.items():
+                if peer not in self._idle:
+                    sender.send(count, self._run)
+
+    def receive(self) -> None:
+        """Take in everything that has arrived."""
+        while True:
+            try:
+                data, (peer, _port) = self._socket.recvfrom(2048)
+            except BlockingIOError:
+                return
+            number, run = _PACKET.unpack(data)
+            if run == self._run:
+                self._receivers.setdefault(peer, Receiver()).take(number)
+
+    def loop(self) -> None:
+        """Run until standard input ends."""
+        commands = b""
+        while True:
+            wait_s = _TICK_S if self._rate > 1 / _TICK_S else 0.02
+            ready, _, _ = select.select(
+                [0, self._socket], [], [], wait_s if self._rate else None
+            )
+            self.receive()
+            if 0 in ready:
+                data = os.read(0, 65536)
+                if not data:
+                    return
+                commands += data
+                *lines, commands = commands.split(b"\n")
+                for line in lines:
+                    print(json.dumps(self.answer(json.loads(line))), flush=True)
+            self.send_due()
+
+
+if __name__ == "__main__":
+    sys.exit(Traffic().loop())

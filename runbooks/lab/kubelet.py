@@ -1,0 +1,191 @@
+"""One node's kubelet, seen from the API: pods' status, key volume, the agent."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+from runbooks.lab import channel
+from runbooks.lab.channel import ChannelError
+from runbooks.lab.kubeapi.execution import ExecIO
+from runbooks.lab.kubeapi.status import StatusError
+from runbooks.lab.node_client import NodeClient
+from runbooks.lab.plan import KEY_FILE, NAMESPACE, Lab, LabError, NodePlan
+
+if TYPE_CHECKING:
+    from runbooks.lab.cluster import Cluster
+
+_READY_LIMIT_S = 60
+_RESTART_DELAY_S = 1.0
+
+
+class Kubelet:
+    """Keeps one node's agent as the cluster wants it.
+
+    Args:
+        lab: The lab.
+        node: The node.
+        client: Way to ask the node.
+        cluster: The cluster's objects.
+    """
+
+    def __init__(
+        self, lab: Lab, node: NodePlan, client: NodeClient, cluster: Cluster
+    ) -> None:
+        self._lab = lab
+        self._node = node
+        self._client = client
+        self._cluster = cluster
+        self._wanted = True
+        self._restarts = 0
+        self._news = asyncio.Condition()
+        #: The agent as the node last told: ``running``, ``ready``, ``last``, ...
+        self.agent: dict[str, Any] = {"running": False, "ready": False}
+
+    async def join(self) -> None:
+        """Mount the key, start the agent and wait until it is ready.
+
+        Raises:
+            LabError: It did not become ready.
+        """
+        facts = await self._client.ask("facts")
+        self._cluster.register(self._node, facts["boot_id"], facts["kernel"])
+        await self.sync_secret()
+        await self._client.ask("agent", action="start")
+        try:
+            async with asyncio.timeout(_READY_LIMIT_S):
+                async for status in self._client.watch():
+                    self._take(status)
+                    if status["ready"]:
+                        return
+                    if not status["running"]:
+                        break
+        except TimeoutError:
+            pass
+        raise LabError(
+            f"the agent of {self._node.name} did not become ready; its log: "
+            f"ipsec-runbooks lab exec {self._node.name} -- "
+            "cat /run/log/cilium-agent.log"
+        )
+
+    async def run(self) -> None:
+        """Follow the agent for as long as the node lives."""
+        while True:
+            try:
+                async for status in self._client.watch():
+                    self._take(status)
+                    async with self._news:
+                        self._news.notify_all()
+                    if self._wanted and not status["running"]:
+                        await asyncio.sleep(_RESTART_DELAY_S)
+                        if self._wanted:
+                            await self._client.ask("agent", action="start")
+            except ChannelError:
+                self.agent = {"running": False, "ready": False}
+            await asyncio.sleep(1)
+
+    async def stop_agent(self, signal_name: str) -> dict[str, Any]:
+        """Stop the agent, and keep it stopped."""
+        self._wanted = False
+        status: dict[str, Any] = await self._client.ask(
+            "agent", action="stop", signal=signal_name
+        )
+        self._take(status)
+        return status
+
+    async def start_agent(self) -> dict[str, Any]:
+        """Start the agent again and wait until it is ready.
+
+        Raises:
+            ChannelError: It did not become ready.
+        """
+        self._wanted = True
+        await self._client.ask("agent", action="start")
+        try:
+            async with asyncio.timeout(_READY_LIMIT_S):
+                while not self.agent["ready"]:
+                    async with self._news:
+                        await self._news.wait()
+        except TimeoutError:
+            raise ChannelError(
+                f"the agent of {self._node.name} did not become ready"
+            ) from None
+        return self.agent
+
+    async def sync_secret(self) -> None:
+        """Bring the Secret into the key file, if there is a Secret."""
+        try:
+            secret = self._cluster.store.get("secrets", "cilium-ipsec-keys", NAMESPACE)
+        except StatusError:
+            return  # kubelet leaves a mounted volume as it was
+        files = {
+            name: base64.b64decode(value).decode()
+            for name, value in (secret.get("data") or {}).items()
+        }
+        directory = KEY_FILE.rsplit("/", 1)[0]
+        await self._client.ask("volume", path=directory, files=files)
+
+    def _take(self, status: dict[str, Any]) -> None:
+        if self.agent.get("running") is False and status["running"]:
+            self._restarts += status["last"] is not None
+        self.agent = {**status, "restarts": self._restarts}
+        self._cluster.agent_changed(self._node, self.agent)
+
+    def forget_restarts(self) -> None:
+        """Begin to count restarts anew: there is another Pod."""
+        self._restarts = 0
+        self.agent = {**self.agent, "running": True, "restarts": 0}
+
+    async def execute(
+        self, argv: list[str], io: ExecIO, *, pod: bool, stdin: bool, tty: bool
+    ) -> int:
+        """Run a command on the node, or in its pod.
+
+        Raises:
+            ChannelError: The node could not run it.
+        """
+        reader, writer = await self._client.connect()
+        try:
+            request = {"operation": "exec", "argv": argv, "pod": pod, "tty": tty}
+            channel.write_json(writer, channel.REQUEST, request)
+            await writer.drain()
+            feed = asyncio.ensure_future(_feed(io, writer, stdin=stdin))
+            try:
+                while (frame := await channel.read_frame(reader)) is not None:
+                    kind, content = frame
+                    if kind == channel.STDOUT:
+                        await io.write_stdout(content)
+                    elif kind == channel.STDERR:
+                        await io.write_stderr(content)
+                    elif kind == channel.EXIT:
+                        return _status_of(self._node.name, json.loads(content))
+            finally:
+                feed.cancel()
+        finally:
+            writer.close()
+        raise ChannelError(f"{self._node.name} went away")
+
+    async def log(self) -> str:
+        """The agent's log, as far as the node keeps it."""
+        text: str = await self._client.ask("log")
+        return text
+
+
+def _status_of(node: str, end: dict[str, Any]) -> int:
+    if "error" in end:
+        raise ChannelError(f"{node}: {end['error']}")
+    status: int = end["answer"]
+    return status
+
+
+async def _feed(io: ExecIO, writer: asyncio.StreamWriter, *, stdin: bool) -> None:
+    data = b"-" if stdin else b""
+    while data:
+        data = await io.read_stdin()
+        channel.write_frame(writer, channel.STDIN, data)
+        await writer.drain()
+    if not stdin:
+        channel.write_frame(writer, channel.STDIN, b"")
+        await writer.drain()

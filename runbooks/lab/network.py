@@ -1,0 +1,107 @@
+"""The wire between the nodes: a bridge with a tap device for each."""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+import struct
+from dataclasses import dataclass
+
+from pyroute2 import IPRoute
+
+from runbooks.lab.plan import GATEWAY, NodePlan
+
+_BRIDGE = "lab0"
+_SOL_PACKET = 263
+_PACKET_STATISTICS = 6
+_ETH_P_ALL = 3
+_SO_ATTACH_FILTER = 26
+_IPPROTO_ESP = 50
+
+
+def make_bridge() -> None:
+    """Bring up loopback and the bridge of this network namespace."""
+    with IPRoute() as ipr:
+        ipr.link("set", index=1, state="up")
+        ipr.link("add", ifname=_BRIDGE, kind="bridge")
+        index = ipr.link_lookup(ifname=_BRIDGE)[0]
+        ipr.addr("add", index=index, address=GATEWAY, prefixlen=24)
+        ipr.link("set", index=index, state="up")
+
+
+def make_tap(node: NodePlan) -> None:
+    """Make a node's tap device and plug it into the bridge."""
+    with IPRoute() as ipr:
+        ipr.link("add", ifname=node.tap, kind="tuntap", mode="tap")
+        index = ipr.link_lookup(ifname=node.tap)[0]
+        bridge = ipr.link_lookup(ifname=_BRIDGE)[0]
+        ipr.link("set", index=index, master=bridge, state="up")
+
+
+@dataclass(frozen=True, slots=True)
+class WireCount:
+    """What a node has put on the wire since the lab began, in packets.
+
+    Attributes:
+        esp: ESP packets.
+        plain: Packets of the pods' address range that are not ESP.
+    """
+
+    esp: int
+    plain: int
+
+
+class WireTap:
+    """Counts a node's packets where they leave it, outside of its kernel.
+
+    The counts are made by packet sockets' filters in the host's kernel, so
+    nothing is copied and nothing is missed.
+
+    Args:
+        node: The node.
+    """
+
+    def __init__(self, node: NodePlan) -> None:
+        self._esp = _counter(node.tap, esp=True)
+        self._plain = _counter(node.tap, esp=False)
+        self._counts = [0, 0]
+
+    def count(self) -> WireCount:
+        """The counts as they are now."""
+        for i, sock in enumerate((self._esp, self._plain)):
+            answer = sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+            # Reading sets the kernel's counter back to zero.
+            self._counts[i] += struct.unpack("II", answer)[0]
+        return WireCount(*self._counts)
+
+
+def _counter(device: str, *, esp: bool) -> socket.socket:
+    """A socket that counts frames which a node sends: ESP, or plain pod packets.
+
+    Pods have addresses in 10.20.0.0/16; a frame counts as plain when either
+    address of its IPv4 header is in there and its protocol isn't ESP.
+    """
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    pods = 0x0A14
+    program = [
+        (0x28, 0, 0, 0xFFFFF004),  # ldh packet type
+        (0x15, 10, 0, 4),  # outgoing, towards the node: reject
+        (0x28, 0, 0, 12),  # ldh ethertype
+        (0x15, 0, 8, 0x0800),  # not IPv4: reject
+        (0x30, 0, 0, 23),  # ldb protocol
+        (0x15, 0 if esp else 6, 6 if esp else 0, _IPPROTO_ESP),
+        (0x28, 0, 0, 26),  # ldh source, upper half
+        (0x15, 3, 0, pods),
+        (0x28, 0, 0, 30),  # ldh destination, upper half
+        (0x15, 1, 0, pods),
+        (0x06, 0, 0, 0),  # reject
+        (0x06, 0, 0, 1),  # accept one byte
+        (0x06, 0, 0, 0),
+    ]
+    code = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
+    buffer = ctypes.create_string_buffer(code)
+    filter_ = struct.pack("HL", len(program), ctypes.addressof(buffer))
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    sock.bind((device, _ETH_P_ALL))
+    return sock

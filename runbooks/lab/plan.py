@@ -1,0 +1,207 @@
+"""Names, addresses and times of a lab, and where it keeps its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: The lab's own side of the network between the nodes.
+GATEWAY = "10.9.0.1"
+ETCD_PORT = 2379
+MAX_NODES = 60
+#: The version that the lab's agents give as their own; its facts are from there.
+CILIUM_VERSION = "1.18.0-dev"
+KEY_FILE = "/etc/ipsec/keys"
+NAMESPACE = "kube-system"
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+
+
+class LabError(Exception):
+    """The lab can't do what was asked; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Times of the cluster; Cilium's own in the comments.
+
+    All in seconds.
+    """
+
+    lease_ttl_s: int = 3  # 15 min
+    deletion_delay_s: float = 1.0  # 30 s
+    rotation_duration_s: float = 8.0  # 5 min
+    reclaim_interval_s: float = 1.0  # 1 min
+    sync_interval_s: float = 5.0  # 1 to 2 min
+    rewrite_interval_s: float = 5.0  # 5 min
+    secret_sync_s: float = 0.5  # kubelet: up to 1 min
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """One node's names and addresses.
+
+    Attributes:
+        index: Counts from 1.
+    """
+
+    index: int
+
+    @property
+    def name(self) -> str:
+        """Name in Kubernetes, and the kernel's host name."""
+        return f"node{self.index}"
+
+    @property
+    def ip(self) -> str:
+        """InternalIP."""
+        return f"10.9.0.{10 + self.index}"
+
+    @property
+    def mac(self) -> str:
+        """Address of the device between the nodes."""
+        return f"02:09:00:00:00:{self.index:02x}"
+
+    @property
+    def pod_cidr(self) -> str:
+        """Addresses of the node's pods."""
+        return f"10.20.{self.index}.0/24"
+
+    @property
+    def cilium_ip(self) -> str:
+        """CiliumInternalIP; not the same on every node, as in real clusters."""
+        return f"10.20.{self.index}.{(5 + 67 * self.index) % 90 + 1}"
+
+    @property
+    def pod_ip(self) -> str:
+        """Address of the one pod."""
+        return f"10.20.{self.index}.100"
+
+    @property
+    def tap(self) -> str:
+        """The device on the lab's side."""
+        return f"tap{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A lab as it was asked for.
+
+    Attributes:
+        name: Its name; several run side by side.
+        node_count: How many nodes.
+        mode: ``kvstore``.
+        datapath: ``native``.
+        timings: The cluster's times.
+    """
+
+    name: str
+    node_count: int = 3
+    mode: str = "kvstore"
+    datapath: str = "native"
+    timings: Timings = field(default_factory=Timings)
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be built.
+
+        Raises:
+            LabError: A name, number or mode that the lab doesn't have.
+        """
+        if not _NAME.fullmatch(self.name):
+            raise LabError(
+                f"the lab's name {self.name!r} is not one: use lower-case letters, "
+                "digits and hyphens, 32 at most"
+            )
+        if not 2 <= self.node_count <= MAX_NODES:
+            raise LabError(f"a lab has 2 to {MAX_NODES} nodes, not {self.node_count}")
+
+    @property
+    def nodes(self) -> tuple[NodePlan, ...]:
+        """The nodes' plans, in order."""
+        return tuple(NodePlan(i) for i in range(1, self.node_count + 1))
+
+    @property
+    def directory(self) -> Path:
+        """Where the lab keeps its files while it runs."""
+        return labs_directory() / self.name
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Credentials of the cluster's administrator."""
+        return self.directory / "kubeconfig"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the running lab is asked."""
+        return self.directory / "control.sock"
+
+    @property
+    def pid_file(self) -> Path:
+        """The first process of the lab's process namespace."""
+        return self.directory / "init.pid"
+
+    def node(self, name: str) -> NodePlan:
+        """Find a node by its name.
+
+        Raises:
+            LabError: There is none of that name.
+        """
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        names = ", ".join(n.name for n in self.nodes)
+        raise LabError(f"lab {self.name!r} has no node {name!r}; it has {names}")
+
+    def save(self) -> None:
+        """Write ``lab.json``, from which :meth:`load` makes the lab again."""
+        (self.directory / "lab.json").write_text(json.dumps(asdict(self), indent=1))
+
+    @classmethod
+    def load(cls, name: str) -> Lab:
+        """The running lab of a name.
+
+        Raises:
+            LabError: No lab of that name runs.
+        """
+        path = cls(name).directory / "lab.json"
+        try:
+            kept: dict[str, Any] = json.loads(path.read_text())
+        except FileNotFoundError:
+            raise LabError(
+                f"no lab {name!r} is running; start it: "
+                f"ipsec-runbooks lab up{'' if name == 'lab' else f' --name {name}'}"
+            ) from None
+        return cls(**{**kept, "timings": Timings(**kept["timings"])})
+
+
+def labs_directory() -> Path:
+    """The folder of this user's labs, one folder each.
+
+    Not below ``/run``: the nodes see the host's files, but have a ``/run`` of
+    their own. Not below ``$TMPDIR``: every shell has to find the same one.
+    """
+    return Path(f"/tmp/ipsec-runbooks-{os.getuid()}")  # noqa: S108 - owner and mode are checked by prepare_directory
+
+
+def prepare_directory(lab: Lab) -> None:
+    """Make the lab's folder, which only its user may enter.
+
+    Raises:
+        LabError: The folder is somebody else's, or a lab of that name runs.
+    """
+    parent = labs_directory()
+    parent.mkdir(mode=0o700, exist_ok=True)
+    if parent.is_symlink() or parent.stat().st_uid != os.getuid():
+        raise LabError(f"{parent} belongs to somebody else; remove it first")
+    parent.chmod(0o700)
+    try:
+        lab.directory.mkdir(mode=0o700)
+    except FileExistsError:
+        raise LabError(
+            f"lab {lab.name!r} is there already; end it: "
+            f"ipsec-runbooks lab down --name {lab.name}"
+        ) from None

@@ -1,0 +1,90 @@
+"""What ``lab status`` and ``lab traffic report`` show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runbooks.lab.client import LabClient
+from runbooks.lab.plan import Lab
+from runbooks.xfrm.stat import parse_xfrm_stat
+from runbooks.xfrm.text import parse_states
+
+_READ = (
+    "cat /proc/sys/kernel/random/boot_id; echo; "
+    "cat /proc/net/xfrm_stat; echo; ip -s xfrm state"
+)
+
+
+def read_status(client: LabClient) -> list[dict[str, Any]]:
+    """Read every node: boot ID, agent, SPIs, counters that are not zero.
+
+    Raises:
+        LabError: The lab does not answer.
+    """
+    rows = []
+    for name, node in client.ask("status").items():
+        row: dict[str, Any] = {"name": name, **node, "boot_id": None, "spis": []}
+        if node["kernel"]:
+            text = client.run(name, ["sh", "-c", _READ]).stdout
+            boot_id, counters, states = text.split("\n\n", 2)
+            row["boot_id"] = boot_id
+            row["spis"] = sorted(
+                {s.spi for s in parse_states(states) if s.direction}
+            )
+            row["counters"] = {k: v for k, v in parse_xfrm_stat(counters).items() if v}
+        rows.append(row)
+    return rows
+
+
+def render_status(rows: list[dict[str, Any]]) -> str:
+    """The rows as a person reads them."""
+    lines = []
+    for row in rows:
+        agent = row["agent"]
+        state = "ready" if agent["ready"] else "down"
+        lines += [
+            f"{row['name']}  {row['ip']}  boot {row['boot_id']}",
+            f"  agent {state}, restarts {agent.get('restarts', 0)}, "
+            f"SPI {', '.join(map(str, row['spis'])) or 'none'}",
+            f"  on the wire: {row['wire']['esp']} ESP packets, "
+            f"{row['wire']['plain']} plain ones from pods",
+        ]
+        lines += [f"  {k} {v}" for k, v in row.get("counters", {}).items()]
+    return "\n".join(lines)
+
+
+def traffic_rows(lab: Lab, answers: dict[str, Any]) -> list[dict[str, Any]]:
+    """What every pair sent and received, joined from both ends.
+
+    Args:
+        lab: The lab.
+        answers: By node name, as the nodes' traffic tells.
+    """
+    rows = []
+    for source in lab.nodes:
+        for destination in lab.nodes:
+            if source == destination:
+                continue
+            mine, theirs = answers[source.name], answers[destination.name]
+            arrived = theirs["received"].get(source.pod_ip, {})
+            sent = mine["sent"].get(destination.pod_ip, 0)
+            received = arrived.get("packets", 0)
+            rows.append(
+                {
+                    "source": source.name,
+                    "destination": destination.name,
+                    "sent": sent,
+                    "received": received,
+                    "lost": sent - received,
+                    "twice": arrived.get("twice", 0),
+                }
+            )
+    return rows
+
+
+def render_traffic(rows: list[dict[str, Any]]) -> str:
+    """The rows as a table."""
+    columns = ("source", "destination", "sent", "received", "lost")
+    lines = ["  ".join(f"{c.upper():>11}" for c in columns)]
+    lines += ["  ".join(f"{row[c]:>11}" for c in columns) for row in rows]
+    return "\n".join(lines)

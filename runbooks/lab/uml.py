@@ -1,0 +1,140 @@
+"""Starts a node: a User-Mode Linux kernel on the host's own, read-only, files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import signal
+import sys
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+
+from runbooks.lab.agent.config import AgentConfig
+from runbooks.lab.plan import (
+    CILIUM_VERSION,
+    ETCD_PORT,
+    GATEWAY,
+    KEY_FILE,
+    Lab,
+    LabError,
+    NodePlan,
+)
+
+KERNEL = "linux.uml"
+MEMORY = "160M"
+
+
+class NodeKernel:
+    """One node's kernel process.
+
+    Args:
+        lab: The lab.
+        node: The node.
+    """
+
+    def __init__(self, lab: Lab, node: NodePlan) -> None:
+        self.node = node
+        self._directory = lab.directory / "nodes" / node.name
+        self._lab = lab
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start the kernel; its first process takes it from there.
+
+        Raises:
+            LabError: There is no User-Mode Linux on this machine.
+        """
+        self._directory.mkdir(parents=True, exist_ok=True)
+        init = self._write_init()
+        console = (self._directory / "console.log").open("wb")
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                KERNEL,
+                f"mem={MEMORY}",
+                *("rootfstype=hostfs", "rootflags=/", "ro", "quiet"),
+                f"init={init}",
+                f"umid={self.node.name}",
+                f"uml_dir={self._directory}/uml",
+                *("con=null", "con0=null,fd:1", "con1=null", "ssl=null"),
+                f"vec0:transport=tap,ifname={self.node.tap},mac={self.node.mac}",
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+            )
+        except FileNotFoundError:
+            raise LabError(
+                f"{KERNEL} is not there; install the package user-mode-linux"
+            ) from None
+        finally:
+            console.close()
+
+    async def wait(self) -> int:
+        """Wait for the kernel's end."""
+        assert self._process is not None
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """Pull the plug."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGKILL)
+            await self._process.wait()
+
+    @property
+    def running(self) -> bool:
+        """Whether the kernel runs."""
+        return self._process is not None and self._process.returncode is None
+
+    def console(self) -> str:
+        """The last lines of the kernel's console."""
+        text = (self._directory / "console.log").read_text(errors="replace")
+        return "\n".join(text.splitlines()[-15:])
+
+    def _write_init(self) -> Path:
+        node, lab = self.node, self._lab
+        agent = AgentConfig(
+            node=node.name,
+            cluster="default",
+            node_ip=node.ip,
+            cilium_ip=node.cilium_ip,
+            pod_cidr=node.pod_cidr,
+            native_device="eth0",
+            pod_device="lxc0",
+            etcd_host=GATEWAY,
+            etcd_port=ETCD_PORT,
+            key_file=KEY_FILE,
+            version=CILIUM_VERSION,
+            lease_ttl_s=lab.timings.lease_ttl_s,
+            deletion_delay_s=lab.timings.deletion_delay_s,
+            rotation_duration_s=lab.timings.rotation_duration_s,
+            reclaim_interval_s=lab.timings.reclaim_interval_s,
+            sync_interval_s=lab.timings.sync_interval_s,
+            rewrite_interval_s=lab.timings.rewrite_interval_s,
+        )
+        agent_config = self._directory / "agent.json"
+        agent_config.write_text(json.dumps(asdict(agent), indent=1))
+        node_config = self._directory / "node.json"
+        node_config.write_text(
+            json.dumps({"name": node.name, "agent_config": str(agent_config)})
+        )
+        guest = resources.files("runbooks.lab.guest")
+        variables = {
+            "LAB_NODE_CONFIG": node_config,
+            "LAB_PYTHON": sys.executable,
+            "LAB_BIN": guest / "bin",
+            "LAB_NAME": node.name,
+            "LAB_IP": node.ip,
+            "LAB_MAC": node.mac,
+            "LAB_POD_IP": node.pod_ip,
+            "LAB_CILIUM_IP": node.cilium_ip,
+            # The package is found where the host finds it, installed or not.
+            "PYTHONPATH": Path(str(guest)).parents[2],
+        }
+        init = self._directory / "init"
+        lines = ["#!/bin/sh"]
+        lines += [f"export {k}={shlex.quote(str(v))}" for k, v in variables.items()]
+        lines += [f"exec {shlex.quote(str(guest / 'init.sh'))}", ""]
+        init.write_text("\n".join(lines))
+        init.chmod(0o700)
+        return init
