@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,26 +18,59 @@ pytestmark = pytest.mark.lab
 #: How long one command of a page may take; a reader would not wait longer either.
 COMMAND_LIMIT_S = 180
 
+#: Pages say `ipsec-runbooks lab`, whose lab is named "lab". A test's lab has another
+#: name, so that it leaves the reader's own alone: the name is put in here, and
+#: nothing else is.
+SHIM = """\
+#!/bin/bash
+if [ "$1" = lab ] && [ $# -gt 1 ]; then
+    words=("${{@:2}}")
+    verbs=1
+    [ "$2" = traffic ] && verbs=2
+    set -- lab "${{words[@]:0:verbs}}" --name {name} "${{words[@]:verbs}}"
+fi
+exec {command} "$@"
+"""
 
-def environment(home: Path) -> dict[str, str]:
-    """What a reader has who stands in the repository with its `.venv` activated."""
+
+def workspace(folder: Path) -> Path:
+    """Lay out what a reader's clone has, without letting a page write into ours."""
+    clone = folder / "cilium-ipsec-runbooks"
+    clone.mkdir()
+    shutil.copytree(ROOT / "playbooks", clone / "playbooks")
+    for name in ("docs", "runbooks"):
+        (clone / name).symlink_to(ROOT / name)
+    return clone
+
+
+def environment(folder: Path, lab_name: str) -> dict[str, str]:
+    """What a reader has whose `.venv` is activated, and no more."""
+    programs = Path(sys.executable).parent
+    shims = folder / "bin"
+    shims.mkdir()
+    shim = shims / "ipsec-runbooks"
+    shim.write_text(SHIM.format(name=lab_name, command=programs / "ipsec-runbooks"))
+    shim.chmod(0o755)
     return {
-        "HOME": str(home),
+        "HOME": str(folder),
         "LC_ALL": "C.UTF-8",
         "NO_COLOR": "1",
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{shims}:{programs}:{os.environ['PATH']}",
         "TERM": "dumb",
         "TZ": "UTC",
     }
 
 
+def run(page: Path, tally: Tally, folder: Path, env: dict[str, str]) -> None:
+    with Shell(workspace(folder), env, COMMAND_LIMIT_S) as shell:
+        for example in parse(page, evaluator(shell, tally)).examples():
+            example.evaluate()
+    assert tally.blocks > 0
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", pages_with_sessions(), ids=str)
 def test_commands_print_what_the_page_shows(page, lab, tallies, tmp_path):
-    env = environment(tmp_path) | lab.env
     tally = tallies[str(page)] = Tally()
-    with Shell(ROOT, env, COMMAND_LIMIT_S) as shell:
-        document = parse(page, evaluator(shell, tally))
-        for example in document.examples():
-            example.evaluate()
-    assert tally.commands > 0
+    env = environment(tmp_path, lab.name) | {"KUBECONFIG": str(lab.kubeconfig)}
+    run(page, tally, tmp_path, env)

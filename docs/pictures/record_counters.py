@@ -1,0 +1,188 @@
+"""Record both ends' counters of a lab while it breaks and is healed.
+
+Run from the top of the repository: ``python docs/pictures/record_counters.py``. It
+starts a lab of its own, reads of its nodes what an administrator of a real cluster
+can read (``ip -s xfrm state`` and ``/proc/net/xfrm_stat``), breaks it, rotates the
+key with the playbook, and takes the lab down. Only numbers are kept, no keys.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+import subprocess
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LAB = "pictures"
+SOURCE, DESTINATION = "node1", "node2"
+RECORD = Path(__file__).parent / "kvstore-lease-expired.json"
+PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
+
+#: The dump is cut to what is counted before it leaves the node: it holds keys.
+READ = (
+    "ip -s xfrm state | grep -E '^src|proto esp|mark|seq-hi'; "
+    "grep -E 'XfrmInState(Proto|Seq)Error' /proc/net/xfrm_stat"
+)
+PAUSE_S = 0.5
+#: How long each phase is shown.
+HEALTHY_S, BROKEN_S, HEALED_S = 15.0, 20.0, 15.0
+
+
+def lab(*arguments: str, check: bool = True) -> str:
+    """Call the lab's command line."""
+    words = len(arguments) if "--" not in arguments else arguments.index("--")
+    name = ("--name", LAB)
+    command = ["ipsec-runbooks", "lab", *arguments[:words], *name, *arguments[words:]]
+    return subprocess.run(command, check=check, capture_output=True, text=True).stdout
+
+
+def numbers(dump: str, direction: str, pair: tuple[str, str]) -> dict[str, int]:
+    """Find a pair's sequence number by SPI in a dump of its states.
+
+    Args:
+        dump: What ``READ`` prints.
+        direction: ``in`` or ``out``.
+        pair: Source and destination address of the states.
+
+    Returns:
+        ``seq`` of inbound, ``oseq`` of outbound states, 64 bits, by SPI.
+    """
+    found = {}
+    for state in re.split(r"(?m)^(?=src )", dump):
+        address = re.match(r"src (\S+) dst (\S+)", state)
+        spi = re.search(r"spi (0x[0-9a-f]+)", state)
+        mark = re.search(r"\bmark (0x[0-9a-f]+)/", state)
+        if address is None or spi is None or mark is None or address.groups() != pair:
+            continue
+        if (int(mark[1], 16) & 0xF00 == 0xD00) != (direction == "in"):
+            continue
+        name = "seq" if direction == "in" else "oseq"
+        high = re.search(rf"\b{name}-hi (0x[0-9a-f]+)", state)
+        low = re.search(rf"\b{name} (0x[0-9a-f]+)(?!.*\b{name} 0x)", state, re.DOTALL)
+        assert high is not None
+        assert low is not None
+        found[str(int(spi[1], 16))] = (int(high[1], 16) << 32) + int(low[1], 16)
+    return found
+
+
+class Recorder:
+    """Samples the lab in the background until told to stop."""
+
+    def __init__(self, pair: tuple[str, str]) -> None:
+        self.pair = pair
+        self.start_s = time.monotonic()
+        self.samples: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self.done = threading.Event()
+
+    def now_s(self) -> float:
+        """Seconds since the recording began."""
+        return round(time.monotonic() - self.start_s, 2)
+
+    def event(self, what: str) -> None:
+        """Note that something happened now."""
+        self.events.append({"t_s": self.now_s(), "what": what})
+
+    def sample(self) -> None:
+        """Read the receiver, then the sender, as a check must."""
+        at_s = self.now_s()
+        received = lab("exec", DESTINATION, "--", "sh", "-c", READ)
+        sent = lab("exec", SOURCE, "--", "sh", "-c", READ)
+        errors = re.search(r"XfrmInStateProtoError\s+(\d+)", received)
+        assert errors is not None
+        self.samples.append(
+            {
+                "t_s": at_s,
+                "inbound": numbers(received, "in", self.pair),
+                "outbound": numbers(sent, "out", self.pair),
+                "proto_errors": int(errors[1]),
+            }
+        )
+
+    def run(self) -> None:
+        """Sample until done."""
+        while not self.done.wait(PAUSE_S):
+            self.sample()
+
+
+@contextmanager
+def recording(pair: tuple[str, str]) -> Iterator[Recorder]:
+    """Record in the background for as long as the block lasts."""
+    recorder = Recorder(pair)
+    thread = threading.Thread(target=recorder.run)
+    thread.start()
+    try:
+        yield recorder
+    finally:
+        recorder.done.set()
+        thread.join()
+
+
+def address(node: str, env: dict[str, str]) -> str:
+    """Ask the API for a node's CiliumInternalIP."""
+    path = '{.spec.addresses[?(@.type=="CiliumInternalIP")].ip}'
+    command = ["kubectl", "get", "ciliumnode", node, "-o", f"jsonpath={path}"]
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, env=env
+    ).stdout
+
+
+def record(env: dict[str, str]) -> dict[str, Any]:
+    """Let the story happen in a lab that is up, and record it.
+
+    Args:
+        env: Environment with the lab's kubeconfig.
+
+    Returns:
+        What ``draw_counters.py`` draws.
+    """
+    pair = (address(SOURCE, env), address(DESTINATION, env))
+    lab("traffic", "start")
+    with recording(pair) as recorder:
+        time.sleep(HEALTHY_S)
+        recorder.event(f"{DESTINATION}'s agent goes down")
+        lab("break", "kvstore-lease-expired", "--node", DESTINATION)
+        time.sleep(BROKEN_S)
+        recorder.event("key rotation starts")
+        subprocess.run(
+            ["ansible-playbook", "rotate-ipsec-key.yml"],
+            cwd=PLAYBOOKS,
+            env=env,
+            check=True,
+        )
+        time.sleep(HEALED_S)
+    return {
+        "recorded": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "source": SOURCE,
+        "destination": DESTINATION,
+        "events": recorder.events,
+        "samples": recorder.samples,
+    }
+
+
+def main() -> None:
+    """Record in a lab of its own, which is gone afterwards."""
+    try:
+        kubeconfig = re.search(r"KUBECONFIG=(\S+)", lab("up"))
+        assert kubeconfig is not None
+        with tempfile.TemporaryDirectory() as reports:
+            recorded = record(
+                {**os.environ, "KUBECONFIG": kubeconfig[1], "PWD": reports}
+            )
+    finally:
+        lab("down", check=False)
+    RECORD.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
