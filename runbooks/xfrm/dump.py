@@ -31,7 +31,7 @@ from runbooks.xfrm.model import (
     XfrmPolicy,
     XfrmState,
     XfrmTemplate,
-    key_hash,
+    hash_key_bytes,
 )
 
 if TYPE_CHECKING:
@@ -266,4 +266,4 @@ def _name(algorithm: Mapping[str, Any]) -> str:
 
 def _hash(algorithm: Mapping[str, Any]) -> str:
     key: bytes = algorithm["alg_key"][: algorithm["alg_key_len_bits"] // 8]
-    return key_hash("0x" + key.hex())
+    return hash_key_bytes(key)

@@ -169,3 +169,15 @@ def key_hash(printed_key: str) -> str:
         SHA-256 of that text, 64 hex digits.
     """
     return hashlib.sha256(printed_key.encode()).hexdigest()
+
+
+def hash_key_bytes(key: bytes) -> str:
+    """Hash key bytes into the form that a state carries.
+
+    Args:
+        key: Key bytes, for example those of a derived pair key.
+
+    Returns:
+        SHA-256 in hex of the key as iproute2 prints it.
+    """
+    return key_hash("0x" + key.hex())
