@@ -121,7 +121,10 @@ def exec_(
     from runbooks.lab.plan import LabError
 
     try:
-        code = LabClient(name).run_here(node, command)
+        argv = command[1:] if command[0] == "--" else command
+        code = LabClient(name).run_here(node, argv)
+    except BrokenPipeError:
+        raise typer.Exit(141) from None  # the reader of our output has enough
     except (LabError, OSError) as error:
         _fail(error, 126)
     raise typer.Exit(code)

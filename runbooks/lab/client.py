@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sys
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,23 +149,25 @@ def _answer(content: bytes) -> Any:
 
 
 async def _feed(descriptor: int, writer: asyncio.StreamWriter) -> None:
+    """Pass standard input on, whatever it is: a pipe, a file, nothing."""
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    protocol = asyncio.StreamReaderProtocol(reader)
-    try:
-        await loop.connect_read_pipe(
-            lambda: protocol, os.fdopen(os.dup(descriptor), "rb")
-        )
-    except ValueError:
-        # A regular file is no pipe: it is there at once.
-        with os.fdopen(os.dup(descriptor), "rb") as file:
-            while data := file.read(65536):
-                channel.write_frame(writer, channel.STDIN, data)
-        channel.write_frame(writer, channel.STDIN, b"")
-        return
+    chunks: asyncio.Queue[bytes] = asyncio.Queue(maxsize=4)
+
+    def read() -> None:
+        # A thread that ends with the process: no read can be cancelled.
+        while True:
+            try:
+                data = os.read(descriptor, 65536)
+            except OSError:
+                data = b""
+            asyncio.run_coroutine_threadsafe(chunks.put(data), loop)
+            if not data:
+                return
+
+    threading.Thread(target=read, daemon=True).start()
     with contextlib.suppress(ConnectionError):
         while True:
-            data = await reader.read(65536)
+            data = await chunks.get()
             channel.write_frame(writer, channel.STDIN, data)
             await writer.drain()
             if not data:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from runbooks.lab import channel
@@ -103,16 +104,27 @@ class Kubelet:
         """
         self._wanted = True
         await self._client.ask("agent", action="start")
+        await self._until(lambda: self.agent["ready"], "did not become ready")
+        return self.agent
+
+    async def wait_for_peers(self, count: int) -> None:
+        """Wait until the agent has programmed a number of peers.
+
+        Raises:
+            ChannelError: It has not within a minute.
+        """
+        await self._until(
+            lambda: len((self.agent.get("announced") or {}).get("peers", ())) >= count,
+            f"did not learn of {count} peers",
+        )
+
+    async def _until(self, condition: Callable[[], bool], complaint: str) -> None:
         try:
             async with asyncio.timeout(_READY_LIMIT_S):
-                while not self.agent["ready"]:
-                    async with self._news:
-                        await self._news.wait()
+                async with self._news:
+                    await self._news.wait_for(condition)
         except TimeoutError:
-            raise ChannelError(
-                f"the agent of {self._node.name} did not become ready"
-            ) from None
-        return self.agent
+            raise ChannelError(f"the agent of {self._node.name} {complaint}") from None
 
     async def sync_secret(self) -> None:
         """Bring the Secret into the key file, if there is a Secret."""

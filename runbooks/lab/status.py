@@ -28,9 +28,7 @@ def read_status(client: LabClient) -> list[dict[str, Any]]:
             text = client.run(name, ["sh", "-c", _READ]).stdout
             boot_id, counters, states = text.split("\n\n", 2)
             row["boot_id"] = boot_id
-            row["spis"] = sorted(
-                {s.spi for s in parse_states(states) if s.direction}
-            )
+            row["spis"] = sorted({s.spi for s in parse_states(states) if s.direction})
             row["counters"] = {k: v for k, v in parse_xfrm_stat(counters).items() if v}
         rows.append(row)
     return rows

@@ -112,11 +112,14 @@ class Supervisor:
         await asyncio.gather(
             *(self._boot(node, kernels, clients, kubelets) for node in lab.nodes)
         )
+        watches = [asyncio.ensure_future(k.run()) for k in kubelets.values()]
+        watches.append(asyncio.ensure_future(cluster.run()))
+        await asyncio.gather(
+            *(k.wait_for_peers(len(lab.nodes) - 1) for k in kubelets.values())
+        )
         control = Control(lab, kernels, clients, kubelets, wires)
         await control.serve()
         self._progress.say(f"up in {time.monotonic() - began:.1f} s")
-        watches = [asyncio.ensure_future(k.run()) for k in kubelets.values()]
-        watches.append(asyncio.ensure_future(cluster.run()))
         return watches
 
     async def _boot(

@@ -79,6 +79,7 @@ class Agent:
         for spi in self._ipsec.old_spis(self.key.key_id):
             self._old_keys[spi] = time.monotonic() + self.config.rotation_duration_s
         self.kvstore.acquire_lease()
+        self._in_background(self.kvstore.keep_alive)
         nodes, revision = self.kvstore.nodes()
         others = {n: v for n, v in nodes.items() if n != self.config.node}
         if stale := sorted(set(self.memory.peers) - set(others)):
@@ -91,7 +92,6 @@ class Agent:
         # Peers may use this node's states as soon as they read of it.
         self._announce()
         self._in_background(lambda: self.kvstore.watch(revision + 1))
-        self._in_background(self.kvstore.keep_alive)
         self._in_background(self._follow_key_file)
         self._every(self.config.reclaim_interval_s, self._reclaim)
         self._every(self.config.sync_interval_s, self._sync)
@@ -136,6 +136,8 @@ class Agent:
             )
         rebooted = known is not None and known.boot_id != node.boot_id
         self._ensure(self._peer(node), rebooted=rebooted)
+        if known is None:
+            self._tell()
 
     def _ensure(self, peer: Peer, *, rebooted: bool = False) -> None:
         self._ipsec.ensure_peer(peer, self.key, rebooted=rebooted)
@@ -159,16 +161,19 @@ class Agent:
 
     def _delete_node(self, name: str) -> None:
         node = self.memory.peers.get(name)
-        node_id = self.memory.forget(name)
         log(
             "Node deleted",
             module=_NODE_MANAGER,
             clusterName=self.config.cluster,
             nodeName=name,
         )
-        if node is not None and node_id is not None:
-            self._datapath.forget(Peer(node, node_id))
-            self._ipsec.forget_node_id(node_id)
+        if node is not None:
+            peer = self._peer(node)
+            self._datapath.forget(peer)
+            self._ipsec.forget_node_id(peer.node_id)
+        # Last, so that an agent that dies halfway begins here again.
+        self.memory.forget(name)
+        self._tell()
 
     def _follow_key_file(self) -> None:
         path = Path(self.config.key_file)
@@ -221,6 +226,15 @@ class Agent:
         self._announce()
         self._sync()
 
+    def _tell(self) -> None:
+        """What the lab's side of the node writes into the CiliumNode object."""
+        said = {
+            "spi": self.key.key_id,
+            "boot_id": self.boot_id,
+            "peers": sorted(self.memory.peers),
+        }
+        print(json.dumps(said), flush=True)
+
     def _reclaim(self) -> None:
         now = time.monotonic()
         keep = {spi for spi, until in self._old_keys.items() if until > now}
@@ -241,9 +255,7 @@ class Agent:
             self._announce()
 
     def _announce(self) -> None:
-        # The lab's side of the node writes it into the CiliumNode object.
-        said = {"spi": self.key.key_id, "boot_id": self.boot_id}
-        print(json.dumps(said), flush=True)
+        self._tell()
         try:
             self.kvstore.announce()
         except FAULTS as error:

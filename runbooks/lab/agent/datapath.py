@@ -20,6 +20,7 @@ _TABLE = 200
 _INGRESS = 0xFFFFFFF2
 _ESP = 50
 _ETH_P_IP = 0x0800
+_CLASS = 0x10000
 _MAX_KEY_ID = 15
 
 
@@ -88,7 +89,7 @@ class Datapath:
         self._ensure_mark(
             self._native,
             _priority(peer, 0),
-            [f"{_ESP << 16:#x}/0xff0000+8", f"{int(source):#x}/0xffffffff+12"],
+            [f"{_ESP:#x}/0xff+9", f"{int(source):#x}/0xffffffff+12"],
             inbound_mark(peer.node_id),
         )
         self._ensure_mark(
@@ -121,7 +122,7 @@ class Datapath:
             parent=_INGRESS,
             protocol=_ETH_P_IP,
             prio=priority,
-            target=0x10000,
+            target=_CLASS,
             keys=keys,
             action={"kind": "skbedit", "mark": mark},
         )
@@ -137,6 +138,7 @@ class Datapath:
                 parent=_INGRESS,
                 protocol=_ETH_P_IP,
                 prio=priority,
+                target=_CLASS,
             )
             self._there[device].discard(priority)
 

@@ -42,12 +42,11 @@ class Memory:
         self._save()
         return self.node_ids[peer.name]
 
-    def forget(self, name: str) -> int | None:
-        """Drop a peer; gives the node ID that it had."""
+    def forget(self, name: str) -> None:
+        """Drop a peer and its node ID."""
         self.peers.pop(name, None)
-        node_id = self.node_ids.pop(name, None)
+        self.node_ids.pop(name, None)
         self._save()
-        return node_id
 
     def _save(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -93,9 +93,10 @@ class Daemon:
     ) -> None:
         gone = asyncio.ensure_future(reader.read(1))
         while not gone.done():
+            version = self._agent.version
             channel.write_json(writer, channel.EVENT, self._agent.status())
             await writer.drain()
-            changed = asyncio.ensure_future(self._agent.changed())
+            changed = asyncio.ensure_future(self._agent.changed(version))
             await asyncio.wait({gone, changed}, return_when="FIRST_COMPLETED")
             changed.cancel()
 

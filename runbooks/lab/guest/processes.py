@@ -29,6 +29,8 @@ class AgentProcess:
         self._ready = False
         self._announced: dict[str, Any] | None = None
         self._changes = asyncio.Condition()
+        #: Counts the changes of the status.
+        self.version = 0
 
     async def start(self) -> None:
         """Start the agent unless it runs."""
@@ -67,12 +69,13 @@ class AgentProcess:
             "announced": self._announced,
         }
 
-    async def changed(self) -> None:
-        """Return when the status is another one."""
+    async def changed(self, since: int) -> None:
+        """Return when the status is another one than that of a version."""
         async with self._changes:
-            await self._changes.wait()
+            await self._changes.wait_for(lambda: self.version != since)
 
     async def _tell(self) -> None:
+        self.version += 1
         async with self._changes:
             self._changes.notify_all()
 
