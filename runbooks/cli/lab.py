@@ -107,6 +107,20 @@ def break_(
     typer.echo(f"{failure} stands on {node}.")
 
 
+@app.command()
+def heal(name: Name = "lab") -> None:
+    """Rotate the key without any of the runbook's care; returns when it's over."""
+    from runbooks.lab.client import LabClient
+    from runbooks.lab.heal import heal as rotate
+    from runbooks.lab.plan import LabError
+
+    try:
+        spi = rotate(LabClient(name))
+    except (LabError, OSError) as error:
+        _fail(error)
+    typer.echo(f"Every node is on SPI {spi} alone.")
+
+
 @app.command(
     "exec",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
@@ -165,8 +179,12 @@ def traffic_report(
     output: Annotated[str, typer.Option(help="text or json.")] = "text",
 ) -> None:
     """Show what was sent and what arrived on every pair since the start."""
-    from runbooks.lab.status import render_traffic, traffic_rows
+    from runbooks.lab.client import LabClient
+    from runbooks.lab.plan import LabError
+    from runbooks.lab.status import read_traffic, render_traffic
 
-    lab, answers = _ask_traffic(name, action="report")
-    rows = traffic_rows(lab, answers)
+    try:
+        rows = read_traffic(LabClient(name))
+    except (LabError, OSError) as error:
+        _fail(error)
     typer.echo(json.dumps(rows, indent=1) if output == "json" else render_traffic(rows))

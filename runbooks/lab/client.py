@@ -111,7 +111,7 @@ class LabClient:
         self,
         node: str,
         argv: list[str],
-        pod: bool,  # noqa: FBT001
+        pod: bool,
         on_out: Any,
         on_err: Any,
         stdin: Any,

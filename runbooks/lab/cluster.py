@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import secrets
-import socket
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -16,14 +15,19 @@ from runbooks.lab.channel import ChannelError
 from runbooks.lab.daemonset import DaemonSetController
 from runbooks.lab.kubeapi import objects
 from runbooks.lab.kubeapi.credentials import Credentials
-from runbooks.lab.kubeapi.execution import ExecIO
 from runbooks.lab.kubeapi.server import serve
 from runbooks.lab.kubeapi.status import JsonObject, StatusError, internal_error
 from runbooks.lab.kubeapi.store import Store
-from runbooks.lab.kubeapi.watch import Event
-from runbooks.lab.kubelet import Kubelet
 from runbooks.lab.plan import CILIUM_VERSION, KEY_FILE, NAMESPACE, Lab, NodePlan
-from runbooks.xfrm.keys import IpsecKey
+from runbooks.xfrm.keys import IpsecKey, next_key, parse_key
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator
+
+    from runbooks.lab.kubeapi.execution import ExecIO
+    from runbooks.lab.kubeapi.watch import Event
+    from runbooks.lab.kubelet import Kubelet
 
 #: Size of an AES key of 16 bytes with its salt of 4 (RFC 4106).
 _KEY_BYTES = 20
@@ -44,6 +48,7 @@ class Cluster:
         self._kubelets: dict[str, Kubelet] = {}
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._controller: DaemonSetController | None = None
+        self._syncs: set[asyncio.Task[None]] = set()
 
     async def serve(self, listener: socket.socket) -> int:
         """Make the objects, serve them, and write the kubeconfig.
@@ -53,9 +58,11 @@ class Cluster:
         """
         self._seed()
         loop = asyncio.get_running_loop()
-        self.store.subscribe(
-            lambda event: loop.call_soon_threadsafe(self._events.put_nowait, event)
-        )
+
+        def hear(event: Event) -> None:
+            loop.call_soon_threadsafe(self._events.put_nowait, event)
+
+        self.store.subscribe(hear)
         await serve(
             self.store,
             listener,
@@ -81,9 +88,24 @@ class Cluster:
             name = event.object["metadata"]["name"]
             if event.resource == "secrets" and name == "cilium-ipsec-keys":
                 for kubelet in self._kubelets.values():
-                    asyncio.ensure_future(self._sync_later(kubelet))
+                    task = asyncio.ensure_future(self._sync_later(kubelet))
+                    self._syncs.add(task)
+                    task.add_done_callback(self._syncs.discard)
             elif self._controller is not None:
                 self._controller.see(event)
+
+    def rotate_key(self) -> int:
+        """Put the next key into the Secret, as cilium-cli would.
+
+        Returns:
+            The new key ID.
+        """
+        secret = self.store.get("secrets", objects.IPSEC_SECRET, NAMESPACE)
+        line = base64.b64decode(secret["data"]["keys"]).decode()
+        key = next_key(parse_key(line))
+        secret["data"] = objects.ipsec_secret(key.line())["data"]
+        self.store.update(secret)
+        return key.key_id
 
     def agent_changed(self, node: NodePlan, agent: dict[str, Any]) -> None:
         """Write what a node tells of its agent into Pod, DaemonSet, CiliumNode."""
@@ -173,8 +195,8 @@ class Cluster:
         container: str,
         argv: list[str],
         io: ExecIO,
-        stdin: bool,  # noqa: FBT001 - the shape that the API calls
-        tty: bool,  # noqa: FBT001
+        stdin: bool,
+        tty: bool,
     ) -> int:
         kubelet = self._kubelets[pod["spec"]["nodeName"]]
         in_agent = container == "cilium-agent"

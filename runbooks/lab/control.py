@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runbooks.lab import channel
 from runbooks.lab.channel import ChannelError
-from runbooks.lab.kubelet import Kubelet
-from runbooks.lab.network import WireTap
-from runbooks.lab.node_client import NodeClient
-from runbooks.lab.plan import Lab
-from runbooks.lab.uml import NodeKernel
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from runbooks.lab.cluster import Cluster
+    from runbooks.lab.kubelet import Kubelet
+    from runbooks.lab.network import WireTap
+    from runbooks.lab.node_client import NodeClient
+    from runbooks.lab.plan import Lab
+    from runbooks.lab.uml import NodeKernel
 
 
 class Control:
@@ -22,6 +26,7 @@ class Control:
 
     Args:
         lab: The lab.
+        cluster: Its objects.
         kernels: By node name, as all that follow.
         clients: Ways to ask the nodes.
         kubelets: The nodes' kubelets.
@@ -31,12 +36,14 @@ class Control:
     def __init__(
         self,
         lab: Lab,
+        cluster: Cluster,
         kernels: dict[str, NodeKernel],
         clients: dict[str, NodeClient],
         kubelets: dict[str, Kubelet],
         wires: dict[str, WireTap],
     ) -> None:
         self._lab = lab
+        self._cluster = cluster
         self._kernels = kernels
         self._clients = clients
         self._kubelets = kubelets
@@ -47,6 +54,7 @@ class Control:
             "status": self._status,
             "agent": self._agent,
             "traffic": self._traffic,
+            "rotate": self._rotate,
         }
 
     async def serve(self) -> None:
@@ -117,11 +125,15 @@ class Control:
             return await kubelet.stop_agent(request.get("signal", "KILL"))
         return await kubelet.start_agent()
 
+    async def _rotate(self, _request: dict[str, Any]) -> int:
+        return self._cluster.rotate_key()
+
     async def _traffic(self, request: dict[str, Any]) -> Any:
         """Ask every node's traffic at once, or one node's."""
         pods = {node.name: node.pod_ip for node in self._lab.nodes}
         if request["action"] == "start":
             self._run += 1
+            await self._traffic({"action": "prepare"})
         names = [request["node"]] if "node" in request else list(pods)
 
         def question(name: str) -> dict[str, Any]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runbooks.lab.channel import ChannelError
 from runbooks.lab.kubeapi import objects
 from runbooks.lab.kubeapi.status import JsonObject, StatusError
-from runbooks.lab.kubeapi.store import Store
-from runbooks.lab.kubeapi.watch import Event
-from runbooks.lab.kubelet import Kubelet
 from runbooks.lab.plan import CILIUM_VERSION, NAMESPACE, Lab, NodePlan
+
+if TYPE_CHECKING:
+    from runbooks.lab.kubeapi.store import Store
+    from runbooks.lab.kubeapi.watch import Event
+    from runbooks.lab.kubelet import Kubelet
 
 _DAEMONSET = "daemonsets.apps"
 #: Letters of generated names, without vowels.

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from runbooks.lab import channel
 from runbooks.lab.channel import ChannelError
-from runbooks.lab.kubeapi.execution import ExecIO
 from runbooks.lab.kubeapi.status import StatusError
-from runbooks.lab.node_client import NodeClient
 from runbooks.lab.plan import KEY_FILE, NAMESPACE, Lab, LabError, NodePlan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runbooks.lab.cluster import Cluster
+    from runbooks.lab.kubeapi.execution import ExecIO
+    from runbooks.lab.node_client import NodeClient
 
 _READY_LIMIT_S = 60
 _RESTART_DELAY_S = 1.0

@@ -9,11 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runbooks.lab.namespaces import start_time
 from runbooks.lab.plan import Lab, LabError, labs_directory, prepare_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 _STOP_LIMIT_S = 10.0
 _NEEDED = {"linux.uml": "user-mode-linux", "etcd": "etcd-server", "ip": "iproute2"}

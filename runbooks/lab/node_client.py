@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runbooks.lab import channel
 from runbooks.lab.channel import ChannelError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 class NodeClient:

@@ -184,7 +184,7 @@ def labs_directory() -> Path:
     Not below ``/run``: the nodes see the host's files, but have a ``/run`` of
     their own. Not below ``$TMPDIR``: every shell has to find the same one.
     """
-    return Path(f"/tmp/ipsec-runbooks-{os.getuid()}")  # noqa: S108 - owner and mode are checked by prepare_directory
+    return Path(f"/tmp/ipsec-runbooks-{os.getuid()}")  # noqa: S108 (its owner is checked)
 
 
 def prepare_directory(lab: Lab) -> None:

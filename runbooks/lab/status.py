@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runbooks.lab.client import LabClient
-from runbooks.lab.plan import Lab
 from runbooks.xfrm.stat import parse_xfrm_stat
-from runbooks.xfrm.text import parse_states
+from runbooks.xfrm.text import parse_state_text
+
+if TYPE_CHECKING:
+    from runbooks.lab.client import LabClient
 
 _READ = (
     "cat /proc/sys/kernel/random/boot_id; echo; "
@@ -28,7 +29,9 @@ def read_status(client: LabClient) -> list[dict[str, Any]]:
             text = client.run(name, ["sh", "-c", _READ]).stdout
             boot_id, counters, states = text.split("\n\n", 2)
             row["boot_id"] = boot_id
-            row["spis"] = sorted({s.spi for s in parse_states(states) if s.direction})
+            row["spis"] = sorted(
+                {s.spi for s in parse_state_text(states) if s.direction}
+            )
             row["counters"] = {k: v for k, v in parse_xfrm_stat(counters).items() if v}
         rows.append(row)
     return rows
@@ -51,19 +54,24 @@ def render_status(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def traffic_rows(lab: Lab, answers: dict[str, Any]) -> list[dict[str, Any]]:
-    """What every pair sent and received, joined from both ends.
+def read_traffic(client: LabClient) -> list[dict[str, Any]]:
+    """What every pair sent and received since the traffic began, in packets.
 
-    Args:
-        lab: The lab.
-        answers: By node name, as the nodes' traffic tells.
+    Receivers are asked before senders, so that what is on its way counts as
+    lost at worst, and nothing as received before it was sent.
+
+    Raises:
+        LabError: The lab does not answer.
     """
+    received_first = client.ask("traffic", action="report")
+    sent_then = client.ask("traffic", action="report")
+    lab = client.lab
     rows = []
     for source in lab.nodes:
         for destination in lab.nodes:
             if source == destination:
                 continue
-            mine, theirs = answers[source.name], answers[destination.name]
+            mine, theirs = sent_then[source.name], received_first[destination.name]
             arrived = theirs["received"].get(source.pod_ip, {})
             sent = mine["sent"].get(destination.pod_ip, 0)
             received = arrived.get("packets", 0)

@@ -117,7 +117,7 @@ class Supervisor:
         await asyncio.gather(
             *(k.wait_for_peers(len(lab.nodes) - 1) for k in kubelets.values())
         )
-        control = Control(lab, kernels, clients, kubelets, wires)
+        control = Control(lab, cluster, kernels, clients, kubelets, wires)
         await control.serve()
         self._progress.say(f"up in {time.monotonic() - began:.1f} s")
         return watches

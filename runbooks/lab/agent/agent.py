@@ -6,12 +6,11 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyroute2 import IPRoute
 
-from runbooks.lab.agent.config import AgentConfig
 from runbooks.lab.agent.datapath import Datapath, sending_spi
 from runbooks.lab.agent.ipsec import MODULE as IPSEC_MODULE
 from runbooks.lab.agent.ipsec import Ipsec, Peer
@@ -21,6 +20,11 @@ from runbooks.lab.agent.memory import Memory
 from runbooks.lab.agent.nodes import Node
 from runbooks.xfrm.keys import IpsecKey, KeyFormatError, parse_key
 from runbooks.xfrm.netlink import XfrmSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runbooks.lab.agent.config import AgentConfig
 
 _NODE_MANAGER = "agent.controlplane.node-manager"
 _KEY_FILE_POLL_S = 0.2

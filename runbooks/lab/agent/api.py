@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import socketserver
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,8 @@ from runbooks.xfrm.netlink import XfrmSocket
 from runbooks.xfrm.stat import parse_xfrm_stat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from runbooks.lab.agent.agent import Agent
 
 #: Where the agent answers, on the node's loopback device.
@@ -129,7 +130,7 @@ class AgentApi:
         if not found:
             raise UsageError(f'Unable to retrieve key "{keys[0]}": not found')
         if _wants_json(arguments):
-            return json.dumps({k: v for k, v in found}) + "\n"
+            return json.dumps(dict(found)) + "\n"
         return "".join(f"{key} => {value}\n" for key, value in found)
 
     def _node_list(self, _arguments: list[str]) -> str:
@@ -166,7 +167,7 @@ def _wants_json(arguments: list[str]) -> bool:
     )
 
 
-def _columns(rows: list[tuple[str, ...]]) -> str:
+def _columns(rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

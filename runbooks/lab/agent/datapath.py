@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+from typing import TYPE_CHECKING
 
-from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from runbooks.lab.agent.config import AgentConfig
 from runbooks.lab.agent.ipsec import Peer, inbound_mark, outbound_mark
+
+if TYPE_CHECKING:
+    from pyroute2 import IPRoute
+
+    from runbooks.lab.agent.config import AgentConfig
 
 _TABLE = 200
 _INGRESS = 0xFFFFFFF2

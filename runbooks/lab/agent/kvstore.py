@@ -6,8 +6,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 from etcd3gw import Etcd3Client
@@ -16,6 +15,9 @@ from etcd3gw.lease import Lease
 
 from runbooks.lab.agent.log import log
 from runbooks.lab.agent.nodes import NODES_PREFIX, Node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 MODULE = "etcd"
 #: What a store that can't be reached raises.
@@ -50,7 +52,7 @@ class Kvstore:
         self._own = own
         self._on_node = on_node
         self._on_gone = on_gone
-        self._lease_id: int | None = None
+        self._lease_id = 0
         self._turn = threading.Lock()
 
     def acquire_lease(self) -> None:

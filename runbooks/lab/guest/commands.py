@@ -7,12 +7,16 @@ import os
 import pty
 import signal
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runbooks.lab import channel
 
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+
 #: What a shell answers when a command is not there.
-NOT_FOUND = 127
+_NOT_FOUND = 127
 _CHUNK = 65536
 
 
@@ -41,13 +45,18 @@ async def run_command(
     tty = bool(request.get("tty"))
     parent, child = pty.openpty() if tty else (-1, -1)
     stream = child if tty else subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=stream,
-        stdout=stream,
-        stderr=stream,
-        start_new_session=True,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=stream,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        complaint = f"{argv[0]}: command not found\n".encode()
+        channel.write_frame(writer, channel.STDERR, complaint)
+        return _NOT_FOUND
     if tty:
         os.close(child)
         outputs = [_forward_terminal(parent, writer)]
@@ -60,7 +69,7 @@ async def run_command(
         ]
     feed = asyncio.ensure_future(_feed(reader, process, parent))
     try:
-        done = asyncio.gather(process.wait(), *outputs)
+        done = asyncio.ensure_future(_gather(process, outputs))
         await asyncio.wait({done, feed}, return_when="FIRST_COMPLETED")
         if feed.done() and feed.result():
             _kill(process)  # nobody is left to read what it prints
@@ -72,6 +81,13 @@ async def run_command(
             os.close(parent)
     status = process.returncode or 0
     return status if status >= 0 else 128 - status
+
+
+async def _gather(
+    process: asyncio.subprocess.Process, outputs: Sequence[Coroutine[Any, Any, None]]
+) -> bool:
+    await asyncio.gather(process.wait(), *outputs)
+    return True
 
 
 async def _forward(

@@ -46,7 +46,7 @@ class Daemon:
 
     async def serve(self, port: int) -> None:
         """Serve until the kernel stops."""
-        server = await asyncio.start_server(self._connection, "0.0.0.0", port)  # noqa: S104 - the lab's own network namespace
+        server = await asyncio.start_server(self._connection, None, port)
         await server.serve_forever()
 
     async def _connection(
