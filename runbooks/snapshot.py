@@ -50,6 +50,9 @@ class NodeSnapshot:
         agent: What is known of its agent.
         read_s: When the states were read, seconds since 1970 on the reader's
             clock; ``None`` for archives.
+        clock_s: The same moment on the node's own clock, which is also the
+            clock of ``added_s`` and ``used_s`` of its states; ``None`` if
+            nothing tells.
         unread: What could not be read, a sentence each, for the operator.
     """
 
@@ -62,6 +65,7 @@ class NodeSnapshot:
     cilium_internal_ips: tuple[str, ...] = ()
     agent: AgentFacts = AgentFacts()
     read_s: float | None = None
+    clock_s: float | None = None
     unread: tuple[str, ...] = ()
 
 
@@ -76,6 +80,8 @@ class CiliumNodeFacts:
         node_created_s: creationTimestamp of the Node object of the same name.
         encryption_key: Announced key ID.
         boot_id: Announced boot ID.
+        internal_ips: Node addresses.
+        cilium_internal_ips: Addresses of ``cilium_host``.
     """
 
     name: str
@@ -84,6 +90,23 @@ class CiliumNodeFacts:
     node_created_s: float | None = None
     encryption_key: int | None = None
     boot_id: str | None = None
+    internal_ips: tuple[str, ...] = ()
+    cilium_internal_ips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNodeFacts:
+    """What etcd says of a node's key in the key-value store.
+
+    Attributes:
+        name: Name of the node.
+        create_revision: The store's revision that made the key.
+        lease: ID of the lease that the key hangs on.
+    """
+
+    name: str
+    create_revision: int
+    lease: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +115,19 @@ class ClusterFacts:
 
     Attributes:
         config: ConfigMap ``cilium-config``; empty if unread.
-        cilium_nodes: By node name.
+        cilium_nodes: By node name; empty if unread.
+        stored_nodes: By node name; empty unless the store itself was read.
         daemonset_desired: Agents that should run.
         daemonset_updated: Agents on the newest template.
+        unread: What could not be read, a sentence each, for the operator.
     """
 
     config: Mapping[str, str] = field(default_factory=dict)
     cilium_nodes: Mapping[str, CiliumNodeFacts] = field(default_factory=dict)
+    stored_nodes: Mapping[str, StoredNodeFacts] = field(default_factory=dict)
     daemonset_desired: int | None = None
     daemonset_updated: int | None = None
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +136,21 @@ class Snapshot:
 
     nodes: Mapping[str, NodeSnapshot]
     cluster: ClusterFacts = field(default_factory=ClusterFacts)
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """One or two snapshots of the same cluster.
+
+    Every read of ``first`` ended before any read of ``second`` began: what an
+    inbound state had received in the first, its peer's outbound state must have
+    sent by the second, however fast the traffic.
+
+    Attributes:
+        first: The complete snapshot.
+        second: States and counters a little later; its states may lack
+            ``key_hash``. ``None`` when the cluster was read once.
+    """
+
+    first: Snapshot
+    second: Snapshot | None = None

@@ -1,1 +1,55 @@
-""""""
+"""Where a snapshot comes from: agents' pods, a folder, an archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runbooks.collect.errors import CalledWrongly
+from runbooks.snapshot import Samples
+
+
+def collect(
+    *,
+    archive: Path | None = None,
+    folder: Path | None = None,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    namespace: str | None = None,
+    interval_s: float = 1.0,
+) -> Samples:
+    """Read a cluster, an archive or a snapshot folder.
+
+    Args:
+        archive: A cilium sysdump or cilium-bugtool archive.
+        folder: A snapshot folder.
+        kubeconfig: Kubeconfig of the cluster to read where neither is given.
+        context: Its context.
+        namespace: Namespace of Cilium.
+        interval_s: Seconds between the two samples of a cluster.
+
+    Returns:
+        What was read.
+
+    Raises:
+        CollectError: Nothing can be read; the text says why and what to do.
+    """
+    if archive is not None and folder is not None:
+        raise CalledWrongly("--sysdump and --snapshot exclude each other.")
+    path = archive or folder
+    if path is not None:
+        if context or kubeconfig or namespace:
+            raise CalledWrongly(
+                "--context, --kubeconfig and --namespace are for a cluster; an"
+                " archive is read without one."
+            )
+        from runbooks.collect.archived_snapshot import read_archive  # noqa: PLC0415
+
+        return read_archive(path)
+    from runbooks.collect.cluster import read_cluster  # noqa: PLC0415
+
+    return read_cluster(
+        kubeconfig=kubeconfig,
+        context=context,
+        namespace=namespace,
+        interval_s=interval_s,
+    )

@@ -1,0 +1,127 @@
+"""Running the reading script in an agent's pod."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from kubernetes.stream import stream
+
+from runbooks.collect.node_files import NodeFile
+from runbooks.collect.objects import AGENT_CONTAINER
+
+_PART = re.compile(
+    r"^@@ file (?P<name>\S+)\n(?P<text>.*?)\n?@@ status (?P<status>\d+)$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+class ExecFailed(Exception):
+    """An agent's pod could not be read; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the script printed.
+
+    Attributes:
+        files: By name, of the parts that succeeded.
+        failures: For each part that failed, a phrase with what it printed.
+    """
+
+    files: dict[str, NodeFile]
+    failures: dict[str, str]
+
+
+class AgentExec:
+    """Runs commands in pods; safe to use from several threads."""
+
+    def __init__(self, settings: client.Configuration, namespace: str) -> None:
+        self._settings = settings
+        self._namespace = namespace
+        self._script = resources.files(__package__).joinpath("read_node.sh").read_text()
+        # The client's WebSocket calls swap a method of its ApiClient meanwhile.
+        self._threads = threading.local()
+
+    def read(self, pod: str, *, full: bool, limit_s: float) -> Answer:
+        """Read a node through its agent's pod.
+
+        Args:
+            pod: Name of the pod.
+            full: Whether to read everything, or states and counters only.
+            limit_s: How long it may take.
+
+        Returns:
+            The node's files.
+
+        Raises:
+            ExecFailed: The command could not be run or did not end in time.
+        """
+        command = ["bash", "-c", self._script, "read-node", "full" if full else "brief"]
+        printed = self._run(pod, command, limit_s)
+        files: dict[str, NodeFile] = {}
+        failures: dict[str, str] = {}
+        for match in _PART.finditer(printed):
+            if match["status"] == "0":
+                files[match["name"]] = NodeFile(match["text"])
+            else:
+                last = match["text"].strip().splitlines()[-1:] or ["nothing printed"]
+                failures[match["name"]] = last[0][:200]
+        if not files and not failures:
+            raise ExecFailed(f"its agent answered something else: {printed[:200]!r}")
+        return Answer(files, failures)
+
+    def _run(self, pod: str, command: list[str], limit_s: float) -> str:
+        try:
+            answer = stream(
+                self._core().connect_get_namespaced_pod_exec,
+                pod,
+                self._namespace,
+                container=AGENT_CONTAINER,
+                command=command,
+                stdin=False,
+                stdout=True,
+                stderr=True,
+                tty=False,
+                _preload_content=False,
+                _request_timeout=limit_s,
+            )
+        except ApiException as error:
+            raise ExecFailed(_refusal(error)) from None
+        except Exception as error:  # noqa: BLE001 - websocket-client raises its own
+            raise ExecFailed(f"its agent's pod can't be entered: {error}") from None
+        try:
+            answer.run_forever(timeout=limit_s)
+            if answer.is_open():
+                raise ExecFailed(f"its agent did not answer within {limit_s:g} s")
+            return _text(answer.read_stdout())
+        except ExecFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - websocket-client raises its own
+            raise ExecFailed(f"the connection to its agent broke: {error}") from None
+        finally:
+            answer.close()
+
+    def _core(self) -> client.CoreV1Api:
+        if not hasattr(self._threads, "core"):
+            api = client.ApiClient(self._settings)
+            self._threads.core = client.CoreV1Api(api)
+        return self._threads.core
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _refusal(error: ApiException) -> str:
+    reason = str(error.reason or error)
+    if "403" in reason or error.status == 403:
+        return "no right to enter its agent's pod: get and create on pods/exec needed"
+    if "404" in reason or error.status == 404:
+        return "its agent's pod is gone"
+    return f"its agent's pod can't be entered: {reason.splitlines()[0][:200]}"

@@ -1,0 +1,275 @@
+"""A snapshot from files: a snapshot folder, a sysdump, or bugtool archives.
+
+All three hold the same files per node (:mod:`runbooks.collect.node_files`); they
+differ in the folders around them, and in what tells which node a folder is:
+
+==============================  ==============================================
+``node1/[cmd/]...``             the folder's own name (snapshot folder)
+``cilium-bugtool-<pod>-<ts>/``  the Pod of that name (sysdump)
+``cilium-bugtool-<time>-<n>/``  the boot ID or an address that a CiliumNode has,
+                                the agent's node list, or the host's name
+==============================  ==============================================
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from runbooks.collect import node_files
+from runbooks.collect.archive import wanted_files
+from runbooks.collect.errors import CalledWrongly
+from runbooks.collect.node_files import NodeFile, NodeFiles
+from runbooks.collect.objects import (
+    Object,
+    agent_facts,
+    cluster_facts,
+    is_agent,
+    node_of,
+)
+from runbooks.snapshot import ClusterFacts, NodeSnapshot, Samples, Snapshot
+
+#: Below a node's folder: the same files, read a little later.
+SECOND_SAMPLE = "second-sample"
+#: When a snapshot folder was read, per sample and node, on the reader's clock.
+READ_TIMES = "read-times.json"
+
+_OBJECT_FILES: Mapping[str, re.Pattern[str]] = {
+    kind: re.compile(rf"(?:{names})(?:-\d{{8}}-\d{{6}})?\.(?:ya?ml|json)")
+    for kind, names in {
+        "ciliumnodes": "ciliumnodes|cn",
+        "config": "cilium-config-configmap|cilium-configmap|cilium-config|cilium-cm",
+        "nodes": "k8s-nodes|nodes",
+        "pods": "k8s-pods|pods|k8s-pods-kube-system",
+        "daemonset": "cilium-daemonset|cilium-ds",
+        "stored": "etcd_nodes|cilium-kvstore-nodes",
+    }.items()
+}
+_BUGTOOL = re.compile(r"(?:.*-)?cilium-bugtool-(?P<rest>.+?)(?:\.tar(?:\.gz)?|\.tgz)?")
+_SYSDUMP_TIME = re.compile(r"-\d{8}-\d{6}$")
+_LIST_ITEM = re.compile(r"^(\s*)- ", re.MULTILINE)
+
+# libyaml's loader is an order of magnitude faster, and not everywhere.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass
+class _Found:
+    """Everything of interest in an archive."""
+
+    nodes: dict[PurePosixPath, dict[str, NodeFile]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    objects: dict[str, list[Object]] = field(default_factory=lambda: defaultdict(list))
+    read_times: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_archive(path: Path) -> Samples:
+    """Read a snapshot folder, a sysdump or bugtool archives.
+
+    Args:
+        path: A folder, a zip, or a tar.
+
+    Returns:
+        One sample, or two where the folder holds a second one.
+
+    Raises:
+        CalledWrongly: There is nothing of a node to read.
+    """
+    found = _find(path)
+    if not found.nodes:
+        raise CalledWrongly(
+            f"{path} holds no XFRM states of any node: expected folders with files"
+            f" such as {node_files.STATES}.md, as cilium-bugtool writes them"
+            " (cilium sysdump --quick leaves them out)."
+        )
+    cluster = cluster_facts(
+        config_map=next(iter(found.objects["config"]), None),
+        cilium_nodes=found.objects["ciliumnodes"],
+        nodes=found.objects["nodes"],
+        daemonset=next(iter(found.objects["daemonset"]), None),
+        stored=found.objects["stored"],
+    )
+    pods = [pod for pod in found.objects["pods"] if is_agent(pod)]
+    first: dict[str, NodeSnapshot] = {}
+    second: dict[str, NodeSnapshot] = {}
+    for folder, files in sorted(found.nodes.items()):
+        later = folder.name == SECOND_SAMPLE
+        home = folder.parent if later else folder
+        name = _node_name(home, found.nodes.get(home, {}), pods, cluster, path)
+        node = _with_read_time(
+            node_files.read_node(name, files), found.read_times, later=later
+        )
+        target = second if later else first
+        if name not in target or target[name].states is None:
+            target[name] = node
+    first = {name: _with_agent(node, pods) for name, node in first.items()}
+    return Samples(
+        first=Snapshot(nodes=first, cluster=cluster),
+        second=Snapshot(nodes=second) if second else None,
+    )
+
+
+def _find(path: Path) -> _Found:
+    found = _Found()
+    for file in wanted_files(path, _wanted):
+        text = file.content.decode(errors="replace")
+        kind = node_files.kind_of(file.path.name)
+        if file.path.name == READ_TIMES:
+            found.read_times = _json_object(text)
+        elif (objects := _object_kind(file.path.name)) is not None:
+            found.objects[objects].extend(_objects(objects, text))
+        elif kind is not None:
+            folder = file.path.parent
+            folder = folder.parent if folder.name == "cmd" else folder
+            found.nodes[folder].setdefault(kind, NodeFile(text, file.modified_s))
+    # A lone host name or date is no node.
+    for folder in [f for f, files in found.nodes.items() if not _is_node(files)]:
+        del found.nodes[folder]
+    return found
+
+
+def _wanted(path: PurePosixPath) -> bool:
+    return (
+        path.name == READ_TIMES
+        or node_files.kind_of(path.name) is not None
+        or _object_kind(path.name) is not None
+    )
+
+
+def _is_node(files: NodeFiles) -> bool:
+    return not files.keys().isdisjoint(
+        {node_files.STATES, node_files.COUNTERS, node_files.POLICIES}
+    )
+
+
+def _object_kind(name: str) -> str | None:
+    for kind, pattern in _OBJECT_FILES.items():
+        if pattern.fullmatch(name):
+            return kind
+    return None
+
+
+def _json_object(text: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(kind: str, text: str) -> Iterator[Object]:
+    """Read a list of objects, or a single one."""
+    try:
+        if kind == "pods":
+            yield from _agent_pods(text)
+            return
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError:
+        return
+    if not isinstance(content, dict):
+        return
+    items = content.get("items", content.get("kvs"))
+    for item in items if isinstance(items, list) else [content]:
+        if isinstance(item, dict):
+            yield item
+
+
+def _agent_pods(text: str) -> Iterator[Object]:
+    """Read the agents' Pods only: a large cluster's list takes minutes."""
+    head, separator, body = text.partition("\nitems:\n")
+    if not separator:
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+        items = content.get("items", []) if isinstance(content, dict) else []
+        yield from (item for item in items if isinstance(item, dict))
+        return
+    match = _LIST_ITEM.match(body)
+    if match is None:
+        return
+    for item in re.split(rf"^(?={match[1]}- )", body, flags=re.MULTILINE):
+        if "cilium-agent" not in item:
+            continue
+        content = yaml.load(item, Loader=_Loader)  # noqa: S506 - a safe loader
+        if isinstance(content, dict):  # the last one carries the list's own fields
+            content = content.get("items", [])
+        if isinstance(content, list):
+            yield from (pod for pod in content if isinstance(pod, dict))
+
+
+def _node_name(
+    folder: PurePosixPath,
+    files: NodeFiles,
+    pods: Iterable[Object],
+    cluster: ClusterFacts,
+    top: Path,
+) -> str:
+    match = _BUGTOOL.fullmatch(folder.name)
+    if match is None and folder.name and not _is_archive_name(folder.name):
+        return folder.name
+    if match is not None:
+        name = _SYSDUMP_TIME.sub("", match["rest"])
+        for pod in pods:
+            if (pod.get("metadata") or {}).get("name") == name and node_of(pod):
+                return str(node_of(pod))
+    known = _known_name(files, cluster)
+    if known:
+        return known
+    parent = folder.parent.name
+    if parent and not _BUGTOOL.fullmatch(parent) and not _is_archive_name(parent):
+        return parent
+    return (
+        node_files.local_node_name(files)
+        or node_files.hostname(files)
+        or (_SYSDUMP_TIME.sub("", match["rest"]) if match else top.name)
+    )
+
+
+def _is_archive_name(name: str) -> bool:
+    return name.endswith((".zip", ".tar", ".tar.gz", ".tgz"))
+
+
+def _known_name(files: NodeFiles, cluster: ClusterFacts) -> str | None:
+    node = node_files.read_node("", files)
+    addresses = {*node.cilium_internal_ips, *node.internal_ips}
+    host = node_files.hostname(files)
+    for facts in cluster.cilium_nodes.values():
+        if (
+            (node.boot_id is not None and facts.boot_id == node.boot_id)
+            or not addresses.isdisjoint(facts.cilium_internal_ips)
+            or not addresses.isdisjoint(facts.internal_ips)
+            or host == facts.name
+        ):
+            return facts.name
+    return None
+
+
+def _with_agent(node: NodeSnapshot, pods: Iterable[Object]) -> NodeSnapshot:
+    for pod in pods:
+        if node_of(pod) == node.name:
+            facts = agent_facts(pod)
+            return replace(
+                node,
+                agent=replace(
+                    facts,
+                    version=node.agent.version or facts.version,
+                    keys_in_use=node.agent.keys_in_use,
+                ),
+            )
+    return node
+
+
+def _with_read_time(
+    node: NodeSnapshot, read_times: Mapping[str, Any], *, later: bool
+) -> NodeSnapshot:
+    sample = read_times.get("second" if later else "first")
+    read_s = sample.get(node.name) if isinstance(sample, dict) else None
+    if not isinstance(read_s, int | float):
+        return node
+    return replace(node, read_s=float(read_s))

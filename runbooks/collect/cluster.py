@@ -1,0 +1,291 @@
+"""A running cluster, read through its API and its agents' pods."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from runbooks.collect import node_files
+from runbooks.collect.agent_exec import AgentExec, Answer, ExecFailed
+from runbooks.collect.api import ClusterApi, NotThere
+from runbooks.collect.errors import CalledWrongly, CollectError
+from runbooks.collect.node_files import NodeFile
+from runbooks.collect.objects import (
+    Object,
+    agent_facts,
+    cluster_facts,
+    node_of,
+    why_not_running,
+)
+from runbooks.snapshot import (
+    AgentFacts,
+    ClusterFacts,
+    NodeSnapshot,
+    Samples,
+    Snapshot,
+)
+
+T = TypeVar("T")
+
+#: How long one node may take; a thousand peers are a few MiB.
+NODE_LIMIT_S = 60.0
+#: Nodes read at the same time.
+SIDE_BY_SIDE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterObjects:
+    """The objects that were read, as the API gave them.
+
+    Attributes:
+        namespace: Namespace of Cilium.
+        pods: The agents' Pods.
+        cilium_nodes: All CiliumNodes.
+        nodes: All Nodes.
+        config_map: ConfigMap ``cilium-config``.
+        daemonset: The agents' DaemonSet.
+        unread: What could not be read, a sentence each.
+    """
+
+    namespace: str
+    pods: tuple[Object, ...]
+    cilium_nodes: tuple[Object, ...] = ()
+    nodes: tuple[Object, ...] = ()
+    config_map: Object | None = None
+    daemonset: Object | None = None
+    unread: tuple[str, ...] = ()
+
+    def facts(self) -> ClusterFacts:
+        """Sum the objects up."""
+        return cluster_facts(
+            config_map=self.config_map,
+            cilium_nodes=self.cilium_nodes,
+            nodes=self.nodes,
+            daemonset=self.daemonset,
+            unread=self.unread,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAnswer:
+    """What an agent's pod answered.
+
+    Attributes:
+        node: The node's part of a snapshot.
+        files: The files that it was read from.
+    """
+
+    node: NodeSnapshot
+    files: Mapping[str, NodeFile]
+
+
+def read_cluster(
+    *,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    namespace: str | None = None,
+    interval_s: float = 1.0,
+) -> Samples:
+    """Read a cluster twice.
+
+    Args:
+        kubeconfig: Its kubeconfig; the usual places if ``None``.
+        context: The context; the current one if ``None``.
+        namespace: Namespace of Cilium; found by the agents' label if ``None``.
+        interval_s: Seconds between the end of the first sample and the second.
+
+    Returns:
+        Both samples.
+
+    Raises:
+        CollectError: There is no cluster, no Cilium, no IPsec, or no right.
+    """
+    return ClusterReader.connect(kubeconfig, context, namespace).samples(interval_s)
+
+
+class ClusterReader:
+    """Reads the nodes of one cluster, as often as asked."""
+
+    def __init__(self, api: ClusterApi, namespace: str | None = None) -> None:
+        self._api = api
+        self._namespace = namespace
+
+    @classmethod
+    def connect(
+        cls,
+        kubeconfig: Path | None = None,
+        context: str | None = None,
+        namespace: str | None = None,
+    ) -> ClusterReader:
+        """Read the kubeconfig; nothing is sent yet.
+
+        Raises:
+            CalledWrongly: There is no usable kubeconfig.
+        """
+        return cls(ClusterApi.connect(kubeconfig, context), namespace)
+
+    def samples(self, interval_s: float = 1.0) -> Samples:
+        """Read everything, and states and counters once more a little later."""
+        objects = self.objects()
+        first = self.read_nodes(objects, full=True)
+        time.sleep(interval_s)
+        second = self.read_nodes(objects, full=False)
+        return Samples(
+            first=snapshot_of(first, objects),
+            second=snapshot_of(second, objects),
+        )
+
+    def states(self) -> Snapshot:
+        """Read the XFRM states and counters of all nodes once, quickly."""
+        objects = self.objects()
+        return snapshot_of(self.read_nodes(objects, full=False), objects)
+
+    def objects(self) -> ClusterObjects:
+        """Read the cluster's objects.
+
+        Raises:
+            CollectError: There is no cluster, no Cilium, no IPsec, or no right.
+        """
+        pods = self._api.agents(self._namespace)
+        if not pods:
+            where = f"in namespace {self._namespace}" if self._namespace else "anywhere"
+            raise CalledWrongly(
+                f"The cluster runs no Cilium agent {where}: no pod with the label"
+                " k8s-app=cilium and a container cilium-agent. Is it the right"
+                " context? --namespace says where Cilium runs."
+            )
+        namespaces = {_namespace_of(pod) for pod in pods}
+        if len(namespaces) > 1:
+            raise CalledWrongly(
+                "Cilium agents run in several namespaces"
+                f" ({', '.join(sorted(namespaces))}): choose one with --namespace."
+            )
+        namespace = namespaces.pop()
+        unread: list[str] = []
+
+        def tried(read: Callable[[], T], otherwise: T, what: str) -> T:
+            try:
+                return read()
+            except NotThere:
+                unread.append(f"The cluster has no {what}.")
+            except CollectError as error:
+                unread.append(f"{what} not read: {error}")
+            return otherwise
+
+        config_map = tried(
+            lambda: self._api.config_map(namespace), None, "ConfigMap cilium-config"
+        )
+        _require_ipsec(config_map)
+        return ClusterObjects(
+            namespace=namespace,
+            pods=tuple(pods),
+            cilium_nodes=tuple(tried(self._api.cilium_nodes, [], "CiliumNodes")),
+            nodes=tuple(tried(self._api.nodes, [], "Nodes")),
+            config_map=config_map,
+            daemonset=tried(
+                lambda: self._api.daemonset(namespace), None, "DaemonSet cilium"
+            ),
+            unread=tuple(unread),
+        )
+
+    def read_nodes(
+        self, objects: ClusterObjects, *, full: bool
+    ) -> dict[str, NodeAnswer]:
+        """Read all nodes side by side; returns when the last one is done."""
+        run = AgentExec(self._api.settings, objects.namespace)
+        pods = _pod_by_node(objects.pods)
+
+        def read(item: tuple[str, Object]) -> NodeAnswer:
+            return _read_node(run, *item, full=full)
+
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+            answers = pool.map(read, sorted(pods.items()))
+            found = {answer.node.name: answer for answer in answers}
+        for cilium_node in objects.facts().cilium_nodes.values():
+            name = cilium_node.name
+            if name not in found:
+                why = f"{name}: no Cilium agent runs there."
+                found[name] = NodeAnswer(NodeSnapshot(name, unread=(why,)), {})
+        return found
+
+
+def snapshot_of(
+    answers: Mapping[str, NodeAnswer], objects: ClusterObjects
+) -> Snapshot:
+    """Put together what was read of the nodes and of the cluster."""
+    return Snapshot(
+        nodes={name: answer.node for name, answer in sorted(answers.items())},
+        cluster=objects.facts(),
+    )
+
+
+def _read_node(run: AgentExec, name: str, pod: Object, *, full: bool) -> NodeAnswer:
+    facts = agent_facts(pod)
+    obstacle = why_not_running(pod)
+    if obstacle is not None:
+        return _unread(name, facts, f"{name}: not read, {obstacle}.")
+    began_s = time.time()
+    try:
+        answer = run.read(facts.pod or "", full=full, limit_s=NODE_LIMIT_S)
+    except ExecFailed as error:
+        return _unread(name, facts, f"{name}: not read, {error}.")
+    node = node_files.read_node(name, answer.files)
+    return NodeAnswer(
+        replace(
+            node,
+            agent=replace(
+                facts,
+                version=node.agent.version or facts.version,
+                keys_in_use=node.agent.keys_in_use,
+            ),
+            read_s=began_s,
+            unread=_reasons(name, node, answer),
+        ),
+        answer.files,
+    )
+
+
+def _unread(name: str, facts: AgentFacts, why: str) -> NodeAnswer:
+    return NodeAnswer(NodeSnapshot(name, agent=facts, unread=(why,)), {})
+
+
+def _reasons(name: str, node: NodeSnapshot, answer: Answer) -> tuple[str, ...]:
+    failed = tuple(
+        f"{name}: {kind} failed: {words}." for kind, words in answer.failures.items()
+    )
+    if not failed:
+        return node.unread
+    return tuple(s for s in node.unread if "is missing" not in s) + failed
+
+
+def _pod_by_node(pods: tuple[Object, ...]) -> dict[str, Object]:
+    """One Pod per node: during an update, the one that runs."""
+    chosen: dict[str, Object] = {}
+    for pod in pods:
+        node = node_of(pod)
+        if node is None:
+            continue
+        if node not in chosen or why_not_running(chosen[node]) is not None:
+            chosen[node] = pod
+    return chosen
+
+
+def _namespace_of(pod: Object) -> str:
+    return str((pod.get("metadata") or {}).get("namespace", "kube-system"))
+
+
+def _require_ipsec(config_map: Object | None) -> None:
+    if config_map is None:
+        return
+    settings = config_map.get("data") or {}
+    if str(settings.get("enable-ipsec", "false")).lower() != "true":
+        wireguard = str(settings.get("enable-wireguard", "")).lower() == "true"
+        instead = " (it uses WireGuard)" if wireguard else ""
+        raise CalledWrongly(
+            f"IPsec is not enabled in this cluster{instead}: enable-ipsec is not"
+            " true in ConfigMap cilium-config. There is nothing to check."
+        )

@@ -1,0 +1,177 @@
+"""The cluster's objects, from the API's JSON or a sysdump's YAML alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from runbooks.snapshot import (
+    AgentFacts,
+    CiliumNodeFacts,
+    ClusterFacts,
+    StoredNodeFacts,
+)
+
+#: One object, as plain JSON or YAML.
+Object = Mapping[str, Any]
+
+AGENT_LABEL = ("k8s-app", "cilium")
+AGENT_CONTAINER = "cilium-agent"
+
+
+def cluster_facts(
+    *,
+    config_map: Object | None = None,
+    cilium_nodes: Iterable[Object] = (),
+    nodes: Iterable[Object] = (),
+    daemonset: Object | None = None,
+    stored: Iterable[Object] = (),
+    unread: Iterable[str] = (),
+) -> ClusterFacts:
+    """Sum up what the objects of a cluster say.
+
+    Args:
+        config_map: ConfigMap ``cilium-config``.
+        cilium_nodes: All CiliumNodes.
+        nodes: All Nodes.
+        daemonset: The agents' DaemonSet.
+        stored: Keys under ``cilium/state/nodes`` with their etcd revisions.
+        unread: What could not be read, a sentence each.
+    """
+    node_created = {
+        _name(node): _seconds(_metadata(node).get("creationTimestamp"))
+        for node in nodes
+    }
+    facts = (
+        _cilium_node(node, node_created.get(_name(node))) for node in cilium_nodes
+    )
+    stored_nodes = (_stored_node(key) for key in stored)
+    status = (daemonset or {}).get("status") or {}
+    return ClusterFacts(
+        config={
+            str(key): str(value)
+            for key, value in ((config_map or {}).get("data") or {}).items()
+        },
+        cilium_nodes={node.name: node for node in facts},
+        stored_nodes={node.name: node for node in stored_nodes if node},
+        daemonset_desired=status.get("desiredNumberScheduled"),
+        daemonset_updated=status.get("updatedNumberScheduled"),
+        unread=tuple(unread),
+    )
+
+
+def agent_facts(pod: Object) -> AgentFacts:
+    """Sum up what an agent's Pod says."""
+    status = pod.get("status") or {}
+    container: Mapping[str, Any] = next(
+        (
+            entry
+            for entry in status.get("containerStatuses") or ()
+            if entry.get("name") == AGENT_CONTAINER
+        ),
+        {},
+    )
+    running = (container.get("state") or {}).get("running") or {}
+    previous = (container.get("lastState") or {}).get("terminated") or {}
+    return AgentFacts(
+        pod=_name(pod),
+        ready=bool(container.get("ready", False)),
+        version=_image_version(pod),
+        started_s=_seconds(running.get("startedAt")),
+        previous_finished_s=_seconds(previous.get("finishedAt")),
+        restarts=container.get("restartCount"),
+    )
+
+
+def is_agent(pod: Object) -> bool:
+    """Whether a Pod is an agent's."""
+    label, value = AGENT_LABEL
+    return (_metadata(pod).get("labels") or {}).get(label) == value and any(
+        container.get("name") == AGENT_CONTAINER
+        for container in (pod.get("spec") or {}).get("containers") or ()
+    )
+
+
+def node_of(pod: Object) -> str | None:
+    """Name of the node that a Pod runs on."""
+    name = (pod.get("spec") or {}).get("nodeName")
+    return str(name) if name else None
+
+
+def why_not_running(pod: Object) -> str | None:
+    """Why an agent's container can't be entered, in a few words."""
+    status = pod.get("status") or {}
+    if _metadata(pod).get("deletionTimestamp"):
+        return "its pod is being deleted"
+    for entry in status.get("containerStatuses") or ():
+        if entry.get("name") != AGENT_CONTAINER:
+            continue
+        state = entry.get("state") or {}
+        if "running" in state:
+            return None
+        for kind in ("waiting", "terminated"):
+            if kind in state:
+                return f"its container is {kind} ({state[kind].get('reason') or '?'})"
+    phase = status.get("phase")
+    return None if phase == "Running" else f"its pod is {phase or 'not running'}"
+
+
+def _cilium_node(node: Object, node_created_s: float | None) -> CiliumNodeFacts:
+    spec = node.get("spec") or {}
+    addresses = spec.get("addresses") or ()
+    return CiliumNodeFacts(
+        name=_name(node),
+        uid=_metadata(node).get("uid"),
+        created_s=_seconds(_metadata(node).get("creationTimestamp")),
+        node_created_s=node_created_s,
+        encryption_key=(spec.get("encryption") or {}).get("key"),
+        boot_id=spec.get("bootid"),
+        internal_ips=_ips(addresses, "InternalIP"),
+        cilium_internal_ips=_ips(addresses, "CiliumInternalIP"),
+    )
+
+
+def _ips(addresses: Iterable[Object], kind: str) -> tuple[str, ...]:
+    return tuple(str(a.get("ip")) for a in addresses if a.get("type") == kind)
+
+
+def _stored_node(key: Object) -> StoredNodeFacts | None:
+    revision = key.get("create_revision")
+    if revision is None:
+        return None
+    return StoredNodeFacts(
+        name=str(key.get("key", "")).rpartition("/")[2],
+        create_revision=int(revision),
+        lease=int(key["lease"]) if key.get("lease") is not None else None,
+    )
+
+
+def _image_version(pod: Object) -> str | None:
+    """The tag of the agent's image, where it is a version."""
+    for container in (pod.get("spec") or {}).get("containers") or ():
+        if container.get("name") == AGENT_CONTAINER:
+            image = str(container.get("image", "")).partition("@")[0]
+            tag = image.rpartition("/")[2].partition(":")[2].removeprefix("v")
+            return tag if tag[:1].isdigit() else None
+    return None
+
+
+def _metadata(thing: Object) -> Mapping[str, Any]:
+    return thing.get("metadata") or {}
+
+
+def _name(thing: Object) -> str:
+    return str(_metadata(thing).get("name", ""))
+
+
+def _seconds(stamp: object) -> float | None:
+    """A timestamp in seconds; YAML readers may have made a datetime of it."""
+    if isinstance(stamp, str):
+        try:
+            stamp = datetime.fromisoformat(stamp)
+        except ValueError:
+            return None
+    if isinstance(stamp, datetime):
+        return stamp.replace(tzinfo=stamp.tzinfo or UTC).timestamp()
+    return None

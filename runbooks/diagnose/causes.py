@@ -1,0 +1,158 @@
+"""What led to a stale pair, as far as the cluster's objects tell.
+
+The receiver kept its states and the sender made new ones; the causes differ in
+what made the sender forget the receiver:
+
+========================  =====================================================
+``kvstore-lease-expired``  The receiver's agent was away, its key in the store
+                           vanished, and the running sender saw it come back.
+``kvstore-recreated``      The sender's own agent restarted and missed the
+                           receiver in a store that had lost its keys.
+``ciliumnode-recreated``   The receiver's CiliumNode was deleted and made again
+                           under the running sender.
+========================  =====================================================
+
+Each needs positive evidence, and none that speaks for another; otherwise the
+answer is that it can't be told.
+"""
+
+from __future__ import annotations
+
+import re
+
+from runbooks.diagnose.finding import Code
+from runbooks.diagnose.staleness import Staleness
+from runbooks.diagnose.view import View
+from runbooks.snapshot import AgentFacts, ClusterFacts
+
+#: Cilium's default of kvstore-lease-ttl.
+DEFAULT_LEASE_TTL_S = 900.0
+#: From the start of an agent until its peers, or itself, made the states. A lost
+#: node key is written again within the five minutes of a periodic job.
+START_TO_STATES_S = 420.0
+#: From a CiliumNode until its peers made the states.
+OBJECT_TO_STATES_S = 60.0
+#: Timestamps in whole seconds, on clocks of several machines.
+CLOCK_TOLERANCE_S = 15.0
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
+_UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def cause_of(view: View, staleness: Staleness) -> Code | None:
+    """Tell what made the sender of a stale tunnel start anew.
+
+    Args:
+        view: The samples that the tunnel is from.
+        staleness: The stale tunnel.
+
+    Returns:
+        The code of the cause, or ``None`` if it can't be told.
+    """
+    cluster = view.samples.first.cluster
+    made_s = view.added_s(staleness.tunnel.source, staleness.outbound)
+    kept_s = view.added_s(staleness.tunnel.destination, staleness.inbound)
+    if made_s is None or kept_s is None:
+        return None
+    match uses_kvstore(cluster):
+        case True:
+            return _kvstore_cause(view, staleness, made_s)
+        case False:
+            return _crd_cause(cluster, staleness, made_s, kept_s)
+        case None:
+            return None
+
+
+def uses_kvstore(cluster: ClusterFacts) -> bool | None:
+    """Whether agents learn of nodes from a key-value store; ``None`` if unknown."""
+    if cluster.stored_nodes:
+        return True
+    mode = cluster.config.get("identity-allocation-mode")
+    if mode is None:
+        return None
+    return mode == "kvstore"
+
+
+def _crd_cause(
+    cluster: ClusterFacts, staleness: Staleness, made_s: float, kept_s: float
+) -> Code | None:
+    node = cluster.cilium_nodes.get(staleness.tunnel.destination)
+    if node is None or node.created_s is None:
+        return None
+    younger_than_its_kernel = node.created_s > kept_s + CLOCK_TOLERANCE_S
+    as_young_as_states = (
+        -CLOCK_TOLERANCE_S <= made_s - node.created_s <= OBJECT_TO_STATES_S
+    )
+    if younger_than_its_kernel and as_young_as_states:
+        return Code.CILIUMNODE_RECREATED
+    return None
+
+
+def _kvstore_cause(view: View, staleness: Staleness, made_s: float) -> Code | None:
+    revisions = _cause_by_revisions(view, staleness)
+    sender = view.nodes[staleness.tunnel.source].agent
+    receiver = view.nodes[staleness.tunnel.destination].agent
+    if sender.started_s is None:
+        return revisions
+    sender_restarted = _started_just_before(sender, made_s)
+    receiver_returned = _started_just_before(receiver, made_s)
+    if sender_restarted and not receiver_returned:
+        contradicted = revisions is Code.KVSTORE_LEASE_EXPIRED
+        return None if contradicted else Code.KVSTORE_RECREATED
+    if receiver_returned and not sender_restarted:
+        away_s = _away_s(receiver)
+        if away_s is None:
+            # The pod was replaced, so nothing tells how long it was away. Only
+            # a vanished key makes a sender that ran on forget a node, though.
+            ran_on = sender.started_s < made_s - START_TO_STATES_S
+            return Code.KVSTORE_LEASE_EXPIRED if ran_on else revisions
+        ttl_s = _lease_ttl_s(view.samples.first.cluster)
+        return Code.KVSTORE_LEASE_EXPIRED if away_s >= ttl_s else None
+    return revisions
+
+
+def _cause_by_revisions(view: View, staleness: Staleness) -> Code | None:
+    """Judge by etcd's revisions: whose keys are younger than the others'."""
+    stored = view.samples.first.cluster.stored_nodes
+    receiver = stored.get(staleness.tunnel.destination)
+    others = [
+        node.create_revision for node in stored.values() if node is not receiver
+    ]
+    if receiver is None or len(others) < 2:
+        return None
+    if receiver.create_revision > max(others):
+        return Code.KVSTORE_LEASE_EXPIRED
+    return None
+
+
+def _started_just_before(agent: AgentFacts, made_s: float) -> bool:
+    if agent.started_s is None:
+        return False
+    return -CLOCK_TOLERANCE_S <= made_s - agent.started_s <= START_TO_STATES_S
+
+
+def _away_s(agent: AgentFacts) -> float | None:
+    if agent.started_s is None or agent.previous_finished_s is None:
+        return None
+    return agent.started_s - agent.previous_finished_s
+
+
+def _lease_ttl_s(cluster: ClusterFacts) -> float:
+    return duration_s(cluster.config.get("kvstore-lease-ttl", "")) or (
+        DEFAULT_LEASE_TTL_S
+    )
+
+
+def duration_s(text: str) -> float | None:
+    """Read a duration as Go prints it, such as ``15m0s``.
+
+    Args:
+        text: The duration.
+
+    Returns:
+        Seconds, or ``None`` if it isn't one.
+    """
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        return None
+    return sum(float(number) * _UNIT_S[unit] for number, unit in parts)

@@ -1,0 +1,92 @@
+"""What was read of a cluster, and what a diagnosis therefore can't know."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import defaultdict
+
+from runbooks.diagnose.finding import NodeReading
+from runbooks.diagnose.view import View
+from runbooks.xfrm.model import Direction
+
+
+def node_readings(view: View) -> tuple[NodeReading, ...]:
+    """Every node that should have been read, and whether it was."""
+    names = {*view.nodes, *view.samples.first.cluster.cilium_nodes}
+    return tuple(
+        NodeReading(name, read=name in view.read)
+        for name in (*sorted(names), *sorted(unnamed_peers(view)))
+    )
+
+
+def unread_sentences(view: View) -> tuple[str, ...]:
+    """What could not be read, a sentence each."""
+    first, second = view.samples.first, view.samples.second
+    sentences: list[str] = list(first.cluster.unread)
+    for name in sorted({*first.nodes, *first.cluster.cilium_nodes}):
+        node = first.nodes.get(name)
+        if node is not None:
+            sentences.extend(node.unread)
+        if name not in view.read and (node is None or not node.unread):
+            sentences.append(f"{name}: its XFRM states were not read.")
+    if second is not None:
+        for node in second.nodes.values():
+            if node.name in view.read:
+                sentences.extend(f"{text} (second sample)" for text in node.unread)
+    for name, where in sorted(unnamed_peers(view).items()):
+        sentences.append(
+            f"{name}: {', '.join(sorted(where))} encrypt for this address, but no"
+            " node that was read has it."
+        )
+    if not any(_has_cilium_states(view, node) for node in view.read):
+        if first.cluster.config.get("enable-ipsec") != "true" and view.read:
+            sentences.append(
+                "No node has an XFRM state of Cilium: is IPsec enabled"
+                " (enable-ipsec in cilium-config)?"
+            )
+    return tuple(dict.fromkeys(sentences))
+
+
+def everything_needed(view: View) -> bool:
+    """Whether the states of every node were read, and there are any."""
+    config = view.samples.first.cluster.config
+    return (
+        bool(view.read)
+        and all(reading.read for reading in node_readings(view))
+        and (
+            config.get("enable-ipsec") == "true"
+            or any(_has_cilium_states(view, node) for node in view.read)
+        )
+    )
+
+
+def unnamed_peers(view: View) -> dict[str, set[str]]:
+    """Peers that only show in states: an address of each, and who knows it.
+
+    With CiliumNodes at hand such addresses are other clusters' or left-overs;
+    without them they are nodes of which nothing was read.
+    """
+    if view.samples.first.cluster.cilium_nodes:
+        return {}
+    groups: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for node, state in view.strays():
+        inbound = state.direction is Direction.IN
+        node_id = state.mark.node_id if state.mark else 0
+        groups[node, node_id].add(state.source if inbound else state.destination)
+    peers: dict[str, set[str]] = defaultdict(set)
+    for (node, _), addresses in groups.items():
+        peers[min(addresses, key=_address_order)].add(node)
+    return dict(peers)
+
+
+def _address_order(address: str) -> tuple[int, int]:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return (0, 0)
+    return (ip.version, int(ip))
+
+
+def _has_cilium_states(view: View, node: str) -> bool:
+    states = view.nodes[node].states or ()
+    return any(state.direction is not None for state in states)

@@ -1,0 +1,68 @@
+"""What an operator does next, by condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runbooks.diagnose.finding import Code, Diagnosis, Finding, Verdict
+
+ROTATE = "ansible-playbook rotate-ipsec-key.yml   (in playbooks/)"
+CHECK = "ipsec-runbooks check"
+
+VERDICTS: Mapping[Verdict, str] = {
+    Verdict.HEALTHY: "Both ends of every tunnel belong together.",
+    Verdict.ROTATING: "A key rotation is in progress; nothing is broken.",
+    Verdict.DEGRADED: "Something needs attention, but no pair is stale.",
+    Verdict.STALE: (
+        "Nodes hold XFRM states that no longer belong together: packets between"
+        " them are dropped."
+    ),
+    Verdict.UNKNOWN: (
+        "Not everything that is needed could be read; in the rest nothing is wrong."
+    ),
+}
+
+CAUSES: Mapping[Code, str] = {
+    Code.KVSTORE_LEASE_EXPIRED: (
+        "the key-value store lease of the receiving node's agent expired, so its"
+        " peers forgot the node and learned it again"
+    ),
+    Code.KVSTORE_RECREATED: (
+        "the key-value store was recreated, and the sending node's agent missed the"
+        " receiving node in it when it restarted"
+    ),
+    Code.CILIUMNODE_RECREATED: (
+        "the CiliumNode of the receiving node was deleted and made again, so its"
+        " peers forgot the node and learned it again"
+    ),
+}
+
+_NEXT: Mapping[Code, str] = {
+    Code.STALE_XFRM_STATE: f"Rotate the key: {ROTATE}",
+    Code.KEY_MISMATCH: f"Rotate the key under a new key ID: {ROTATE}",
+    Code.MISSING_XFRM_STATE: (
+        "Look at the agents of both nodes and at their CiliumNodes; an agent makes"
+        " the states within a minute of learning its peer."
+    ),
+    Code.XFRM_ERRORS_RISING: (
+        f"Run {CHECK} --audit, and look at the agent's log on that node."
+    ),
+    Code.SEQUENCE_EXHAUSTION: f"Rotate the key before that: {ROTATE}",
+}
+
+
+def next_step(finding: Finding) -> str | None:
+    """What to do about a finding; ``None`` for nothing."""
+    return _NEXT.get(finding.code)
+
+
+def next_steps(diagnosis: Diagnosis) -> tuple[str, ...]:
+    """What to do about a diagnosis, each step once, the most urgent first."""
+    steps = [next_step(finding) for finding in diagnosis.alarming]
+    return tuple(dict.fromkeys(step for step in steps if step))
+
+
+def runbook_pages(diagnosis: Diagnosis) -> tuple[str, ...]:
+    """Names of the pages that help with what is alarming."""
+    pages = [finding.runbook for finding in diagnosis.alarming]
+    return tuple(dict.fromkeys(page for page in pages if page))
