@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runbooks.xfrm.framework import NetlinkDecodeError
 from runbooks.xfrm.messages import (
@@ -35,7 +35,9 @@ from runbooks.xfrm.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+_T = TypeVar("_T")
 
 NLMSG_NOOP = 1
 NLMSG_DONE = 3
@@ -90,7 +92,7 @@ def parse_states(data: bytes) -> list[XfrmState]:
         XfrmDumpError: The bytes are something else, or cut short.
     """
     kinds = (XFRM_MSG_NEWSA, XFRM_MSG_UPDSA)
-    return [_state(one) for one in _decode(data, kinds, StateMessage)]
+    return list(_read(data, kinds, StateMessage, _state))
 
 
 def parse_policies(data: bytes) -> list[XfrmPolicy]:
@@ -106,17 +108,16 @@ def parse_policies(data: bytes) -> list[XfrmPolicy]:
         XfrmDumpError: The bytes are something else, or cut short.
     """
     kinds = (XFRM_MSG_NEWPOLICY, XFRM_MSG_UPDPOLICY)
-    return [
-        _policy(one)
-        for one in _decode(data, kinds, PolicyMessage)
-        # Directions from 3 on are policies of single sockets.
-        if one["dir"] < len(POLICY_DIRECTIONS)
-    ]
+    policies = _read(data, kinds, PolicyMessage, _policy)
+    return [policy for policy in policies if policy is not None]
 
 
-def _decode(
-    data: bytes, kinds: tuple[int, int], message_class: type[XfrmMessage]
-) -> Iterator[XfrmMessage]:
+def _read(
+    data: bytes,
+    kinds: tuple[int, int],
+    message_class: type[XfrmMessage],
+    read: Callable[[XfrmMessage], _T],
+) -> Iterator[_T]:
     fixed = NLMSG_HEADER.size + message_class.get_size()
     for kind, _, _, raw in split_messages(data):
         if kind in (NLMSG_NOOP, NLMSG_DONE):
@@ -128,9 +129,10 @@ def _decode(
         message = message_class(raw)
         try:
             message.decode()
-            yield message
+            found = read(message)
         except (NetlinkDecodeError, ValueError) as error:
             raise XfrmDumpError(str(error)) from None
+        yield found
 
 
 def _state(message: XfrmMessage) -> XfrmState:
@@ -173,7 +175,9 @@ def _state(message: XfrmMessage) -> XfrmState:
     )
 
 
-def _policy(message: XfrmMessage) -> XfrmPolicy:
+def _policy(message: XfrmMessage) -> XfrmPolicy | None:
+    if message["dir"] >= len(POLICY_DIRECTIONS):
+        return None  # The policy of a single socket.
     family = message["sel_family"]
     action = message["action"]
     return XfrmPolicy(

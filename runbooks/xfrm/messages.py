@@ -235,7 +235,7 @@ class XfrmMessage(nlmsg):  # type: ignore[misc]
     ReplayEsn = ReplayEsn
     Templates = Templates
 
-    def attribute(self, name: str) -> Any:  # noqa: ANN401 -- one type per attribute
+    def attribute(self, name: str) -> Any:
         """Return the decoded value of an attribute.
 
         Args:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from runbooks.xfrm.model import Direction, XfrmState, key_hash
+from runbooks.xfrm.model import Direction, XfrmState, hash_key_bytes
 from runbooks.xfrm.text.lines import CUT_OFF, REDACTED, Line, entries, marks, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_KEY = re.compile(r"0x((?:[0-9a-f]{2})+)", re.ASCII | re.IGNORECASE)
-_HASHED_KEY = re.compile(r"\[hash:([0-9a-f]{64})\]", re.ASCII)
+#: What follows an algorithm's name: the key, hashed or hidden or none, with -s
+#: its length, and the length of the ICV where the algorithm has one.
+_AFTER_ALGORITHM = re.compile(
+    r"(0x(?P<key>([0-9a-f]{2})+)|\[hash:(?P<hash>[0-9a-f]{64})\]|<<Keys hidden>>)?"
+    r"( ?\((?P<bits>[0-9]{1,9}) bits\))?"
+    r"( ?(?P<icv>[0-9]{1,9}))?",
+    re.ASCII | re.IGNORECASE,
+)
 _BITMAP_WORD = re.compile(r"[0-9a-f]{8}", re.ASCII)
 _COUNT = re.compile(r"([0-9]{1,20})\((bytes|packets)\),?", re.ASCII)
 
@@ -123,16 +129,17 @@ class _StateReader:
         self._seen.add("identity")
 
     def _read_algorithm(self, line: Line) -> None:
-        kind, *words = line.words
-        if not words:
-            raise line.error(CUT_OFF)
-        name, rest = words[0], words[1:]
-        self._algorithms.append((name, _hashed_key(line, rest)))
+        kind, name = line.words[0], line.value(1)
+        match = _AFTER_ALGORITHM.fullmatch(" ".join(line.words[2:]))
+        if not name or match is None:
+            raise line.error("the algorithm or its key is malformed or cut off")
+        key = match["key"]
+        if key and match["bits"] and len(key) * 4 != line.number_in(match["bits"]):
+            raise line.error("the key is not as long as the line says")
+        hashed = hash_key_bytes(bytes.fromhex(key)) if key else match["hash"]
+        self._algorithms.append((name, hashed))
         if kind in ("aead", "auth-trunc"):
-            # Last on the line, with or without "(160 bits)" before it.
-            if len(rest) < 2 or not rest[-1].isdigit():
-                raise line.error(CUT_OFF)
-            self._icv_bits = line.number_in(rest[-1])
+            self._icv_bits = line.number_in(match["icv"] or "")
 
     def _read_counts(self, line: Line) -> None:
         for word in line.words:
@@ -214,15 +221,3 @@ _READERS: dict[str, Callable[[_StateReader, Line], None]] = {
     "add": _StateReader._read_times,
     "stats:": _StateReader._read_stats_heading,
 }
-
-
-def _hashed_key(line: Line, words: Sequence[str]) -> str | None:
-    """Hash the key that follows an algorithm's name, however it is shown."""
-    word = words[0] if words else ""
-    if match := _KEY.fullmatch(word):
-        return key_hash("0x" + match[1].lower())
-    if match := _HASHED_KEY.fullmatch(word):
-        return match[1]
-    if word.startswith(("0x", "[hash:")):
-        raise line.error("the key or its hash is malformed; is the dump cut off?")
-    return None  # <<Keys hidden>>, or an algorithm without a key.
