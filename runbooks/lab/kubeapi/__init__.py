@@ -9,7 +9,11 @@ from runbooks.lab.kubeapi.execution import ExecHandler, ExecIO
 from runbooks.lab.kubeapi.faults import Fault, Faults
 from runbooks.lab.kubeapi.patches import PatchType
 from runbooks.lab.kubeapi.server import Server, serve
-from runbooks.lab.kubeapi.status import StatusError, executable_not_found
+from runbooks.lab.kubeapi.status import (
+    StatusError,
+    backend_unreachable,
+    executable_not_found,
+)
 from runbooks.lab.kubeapi.store import Store
 from runbooks.lab.kubeapi.streams import LogHandler, LogRequest
 from runbooks.lab.kubeapi.watch import Event, Subscription
@@ -29,6 +33,7 @@ __all__ = [
     "StatusError",
     "Store",
     "Subscription",
+    "backend_unreachable",
     "executable_not_found",
     "serve",
     "service_account",

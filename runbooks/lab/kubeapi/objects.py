@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import TYPE_CHECKING
+from uuid import NAMESPACE_DNS, uuid5
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,9 +83,12 @@ def node(
                 "bootID": boot_id,
                 "containerRuntimeVersion": "containerd://1.7.27",
                 "kernelVersion": kernel,
+                "kubeProxyVersion": "",
+                "machineID": uuid5(NAMESPACE_DNS, name).hex,
                 "kubeletVersion": "v1.32.0",
                 "operatingSystem": "linux",
                 "osImage": os_image,
+                "systemUUID": str(uuid5(NAMESPACE_DNS, name)),
             },
         },
     }

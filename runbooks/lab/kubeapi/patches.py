@@ -47,7 +47,7 @@ _MERGE_KEYS = {
 _MERGED_PRIMITIVES = {"finalizers"}
 
 
-def merge(target: object, patch: object) -> Any:  # noqa: ANN401 (JSON)
+def merge(target: object, patch: object) -> Any:
     """Apply a JSON merge patch (RFC 7386); neither argument is changed."""
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
@@ -68,7 +68,7 @@ def _merge_list(
     result = list(current)
     for item in patch:
         if key not in item:
-            raise bad_request(f"map: {item} does not contain declared merge key: {key}")
+            raise bad_request(f"map does not contain declared merge key: {key}")
         places = [n for n, old in enumerate(result) if old.get(key) == item[key]]
         if item.get("$patch") == "delete":
             result = [old for old in result if old.get(key) != item[key]]
@@ -91,7 +91,7 @@ def _is_merged(key: str, value: object) -> bool:
     )
 
 
-def _field(current: Any, name: str, value: Any, order: list[Any] | None) -> Any:  # noqa: ANN401 (JSON)
+def _field(current: Any, name: str, value: Any, order: list[Any] | None) -> Any:
     if _is_merged(name, value):
         return _merge_list(current or [], value, _MERGE_KEYS[name], order)
     if name in _MERGED_PRIMITIVES:
@@ -100,7 +100,7 @@ def _field(current: Any, name: str, value: Any, order: list[Any] | None) -> Any:
     return strategic(current, value)
 
 
-def strategic(target: object, patch: object) -> Any:  # noqa: ANN401 (JSON)
+def strategic(target: object, patch: object) -> Any:
     """Apply a strategic merge patch; neither argument is changed.
 
     Raises:
@@ -130,16 +130,18 @@ def strategic(target: object, patch: object) -> Any:  # noqa: ANN401 (JSON)
     return result
 
 
-def _json_patch(target: JsonObject, patch: Any) -> JsonObject:  # noqa: ANN401 (JSON)
+def _json_patch(target: JsonObject, patch: Any) -> JsonObject:
+    if not isinstance(patch, list):
+        raise bad_request("the patch is not a list of operations")
     try:
         result: JsonObject = jsonpatch.apply_patch(target, patch)
+    # The library's own sentences hold values and documents: maybe a Secret's.
     except jsonpatch.JsonPatchTestFailed:
-        # jsonpatch's own sentence holds both values: they may be a Secret's.
         raise _rejected("a test operation failed") from None
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
-        raise _rejected(str(error)) from None
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException):
+        raise _rejected("an operation is not valid or its path missing") from None
     except (TypeError, AttributeError):
-        raise bad_request("the patch is not a list of operations") from None
+        raise _rejected("an item of the list is not an operation") from None
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from runbooks.lab.kubeapi.status import method_not_allowed, no_such_path
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_ONE_NAME = re.compile(r"^metadata\.name==?(?P<name>[^,=!]+)$")
 _TRUE = {"1", "t", "true"}
 
 
@@ -86,6 +88,8 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
     if len(rest) > 3:
         raise no_such_path()
     plural, name, subresource = (*rest, "", "")[:3]
-    return RequestInfo(
-        _verb(method, query, name), group, version, plural, namespace, name, subresource
-    )
+    verb = _verb(method, query, name)
+    if not name and (match := _ONE_NAME.match(query.get("fieldSelector", ""))):
+        # So that rights on one name suffice to list or watch that one.
+        name = match["name"]
+    return RequestInfo(verb, group, version, plural, namespace, name, subresource)

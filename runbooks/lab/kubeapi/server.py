@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
 
@@ -38,9 +39,12 @@ if TYPE_CHECKING:
     from runbooks.lab.kubeapi.store import Store
     from runbooks.lab.kubeapi.streams import LogHandler
 
+Dial: TypeAlias = Callable[[JsonObject], Awaitable[None]]
+"""Reach the node of a Pod, or raise ``StatusError``."""
+
 _HEALTH = {"/healthz", "/livez", "/readyz"}
 _BODY_LIMIT_BYTES = 4 * 1024 * 1024
-_SHUTDOWN_LIMIT_S = 2.0
+_SHUTDOWN_LIMIT_S = 0.2
 
 
 async def no_log(
@@ -62,6 +66,7 @@ class Api:
         exec_handler: What runs commands.
         log_handler: What reads logs.
         faults: What goes wrong on purpose.
+        dial: What reaches the node of a pod.
     """
 
     store: Store
@@ -69,6 +74,7 @@ class Api:
     exec_handler: ExecHandler
     log_handler: LogHandler
     faults: Faults
+    dial: Dial
 
     async def handle(self, http: web.Request) -> web.StreamResponse:
         """Answer any request; what goes wrong becomes a ``Status``."""
@@ -171,9 +177,14 @@ class Api:
         pod = self.store.get("pods", info.name, info.namespace)
         argv = http.query.getall("command", [])
         request = exec_request(pod, argv, http.query)
+        await self.dial(pod)
         if http.headers.get("Upgrade", "").lower() == "websocket":
             return await exec_over_websocket(http, request, self.exec_handler)
         raise bad_request("Upgrade request required")
+
+
+async def reach_any(_pod: JsonObject) -> None:
+    """Find every node up."""
 
 
 class Server:
@@ -200,6 +211,7 @@ async def serve(
     *,
     log_handler: LogHandler = no_log,
     faults: Faults | None = None,
+    dial: Dial = reach_any,
 ) -> Server:
     """Serve a store over HTTPS.
 
@@ -210,11 +222,13 @@ async def serve(
         exec_handler: What runs commands in containers.
         log_handler: What reads their logs.
         faults: What goes wrong on purpose; may be changed later.
+        dial: Called before a command is run: raises ``StatusError``
+            (``backend_unreachable``) if the pod's node is down.
 
     Returns:
         The server, which runs until it is closed.
     """
-    api = Api(store, credentials, exec_handler, log_handler, faults or Faults())
+    api = Api(store, credentials, exec_handler, log_handler, faults or Faults(), dial)
     app = web.Application(client_max_size=_BODY_LIMIT_BYTES)
     app.router.add_route("*", "/{path:.*}", api.handle)
     runner = web.AppRunner(

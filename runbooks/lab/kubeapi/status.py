@@ -185,6 +185,19 @@ def internal_error(message: str) -> StatusError:
     )
 
 
+def backend_unreachable(address: str) -> StatusError:
+    """Say what kube-apiserver says when a node's kubelet does not answer.
+
+    Args:
+        address: The node's.
+    """
+    return StatusError(
+        500,
+        "InternalError",
+        f"error dialing backend: dial tcp {address}:10250: connect: no route to host",
+    )
+
+
 def executable_not_found(command: str) -> StatusError:
     """Say what a kubelet says when ``exec`` names no program of the container."""
     return internal_error(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from runbooks.lab.kubeapi.admission import check_name, check_shape, settle, timestamp
 from runbooks.lab.kubeapi.patches import PatchType, apply_patch
+from runbooks.lab.kubeapi.replacement import replacement, version_required
 from runbooks.lab.kubeapi.resources import Catalogue, Resource, custom_resource
 from runbooks.lab.kubeapi.selectors import both
 from runbooks.lab.kubeapi.status import (
@@ -23,7 +24,6 @@ from runbooks.lab.kubeapi.status import (
     already_exists,
     bad_request,
     conflict,
-    invalid,
     method_not_allowed,
     not_found,
 )
@@ -203,9 +203,7 @@ class Store:
             key = self._key(served, meta.get("namespace"), meta.get("name", ""))
             if served.needs_version and not meta.get("resourceVersion"):
                 self._stored(served, key)
-                why = "Invalid value: 0: must be specified for an update"
-                field = "metadata.resourceVersion"
-                raise invalid(served.kind, served.group, key[2], field, why)
+                raise version_required(served, key[2])
             return self._replace(served, key, obj, subresource, dry_run)
 
     def patch(
@@ -364,23 +362,7 @@ class Store:
         dry_run: bool,
     ) -> JsonObject:
         old = self._stored(resource, key)
-        made = copy.deepcopy(check_shape(resource, obj))
-        made |= {"apiVersion": resource.api_version, "kind": resource.kind}
-        _check_preconditions(resource, key[2], made, old)
-        if subresource == "status":
-            made = copy.deepcopy(old) | {"status": made.get("status", {})}
-        elif resource.has_status:
-            made.pop("status", None)
-            if "status" in old:
-                made["status"] = copy.deepcopy(old["status"])
-        meta, was = made["metadata"], old["metadata"]
-        meta.pop("managedFields", None)
-        for field in ("uid", "creationTimestamp", "resourceVersion", "namespace"):
-            if field in was:
-                meta[field] = was[field]
-        if resource.has_generation:
-            changed = made.get("spec") != old.get("spec")
-            meta["generation"] = was.get("generation", 1) + changed
+        made = replacement(resource, old, obj, subresource)
         settle(resource, made)
         if made != old and not dry_run:
             self._commit("MODIFIED", key, made)
@@ -427,25 +409,3 @@ class Store:
             }
             if owner_uid in owners and not owners & living:
                 self._remove(key)
-
-
-def _check_preconditions(
-    resource: Resource, name: str, new: JsonObject, old: JsonObject
-) -> None:
-    meta, was = new.setdefault("metadata", {}), old["metadata"]
-    version = meta.get("resourceVersion") or was["resourceVersion"]
-    if version != was["resourceVersion"]:
-        raise conflict(resource.plural, resource.group, name)
-    uid = meta.get("uid") or was["uid"]
-    if uid != was["uid"]:
-        why = (
-            f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
-            f"{was['uid']}"
-        )
-        raise conflict(resource.plural, resource.group, name, why)
-    for field in ("name", "namespace"):
-        if meta.get(field, was.get(field)) != was.get(field):
-            raise bad_request(
-                f"the {field} of the object ({meta[field]}) does not match the "
-                f"{field} on the URL ({was.get(field)})"
-            )

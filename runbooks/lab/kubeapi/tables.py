@@ -53,13 +53,13 @@ def age(moment: str | None, now: datetime | None = None) -> str:
     return f"{days}d"
 
 
-def _at(obj: Any, *path: str, default: Cell = _NONE) -> Any:  # noqa: ANN401 (JSON)
+def _at(obj: Any, *path: str, default: Cell = _NONE) -> Any:
     for part in path:
         obj = obj.get(part) if isinstance(obj, dict) else None
     return default if obj in (None, "") else obj
 
 
-def _by_path(obj: JsonObject, path: str) -> Any:  # noqa: ANN401 (JSON)
+def _by_path(obj: JsonObject, path: str) -> Any:
     found: list[Any] = [obj]
     for step in _STEP.finditer(path):
         if name := step["name"]:

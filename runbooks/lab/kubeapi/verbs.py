@@ -16,6 +16,7 @@ from runbooks.lab.kubeapi.credentials import service_account
 from runbooks.lab.kubeapi.patches import PatchType
 from runbooks.lab.kubeapi.status import (
     JsonObject,
+    StatusError,
     bad_request,
     method_not_allowed,
     no_such_path,
@@ -42,7 +43,7 @@ def _is_dry_run(http: web.Request) -> bool:
     return bool(asked)
 
 
-async def read_body(http: web.Request) -> Any:  # noqa: ANN401 (JSON)
+async def read_body(http: web.Request) -> Any:
     """Read a body of JSON or YAML; ``None`` if it is empty.
 
     Raises:
@@ -156,7 +157,7 @@ class Verbs:
             patch_type = PatchType(media)
         except ValueError:
             raise unsupported_media_type(media) from None
-        existed = self.store.version
+        exists = patch_type is not PatchType.APPLY or self._exists(info)
         made = self.store.patch(
             resource.name,
             info.name,
@@ -166,10 +167,14 @@ class Verbs:
             subresource=info.subresource or None,
             dry_run=_is_dry_run(http),
         )
-        created = int(made["metadata"].get("resourceVersion") or 0) > existed and (
-            patch_type is PatchType.APPLY and made["metadata"].get("generation", 1) == 1
-        )
-        return answer(form_of(http).render(resource, made), 201 if created else 200)
+        return answer(form_of(http).render(resource, made), 200 if exists else 201)
+
+    def _exists(self, info: RequestInfo) -> bool:
+        try:
+            self.store.get(info.resource, info.name, info.namespace)
+        except StatusError:
+            return False
+        return True
 
     async def _delete(
         self, http: web.Request, info: RequestInfo, resource: Resource

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,8 +37,13 @@ class FakeNode:
     def __init__(self):
         self.running = threading.Event()
         self.cancelled = threading.Event()
+        self.unreachable = None
 
-    async def run(self, pod, container, argv, io, stdin, tty):  # noqa: PLR0917
+    async def dial(self, _pod):
+        if self.unreachable is not None:
+            raise self.unreachable
+
+    async def run(self, pod, container, argv, io, stdin, tty):
         match argv:
             case ["echo", *words]:
                 await io.write_stdout(" ".join(words).encode() + b"\n")
@@ -98,15 +104,17 @@ class Cluster:
         content = self.credentials.token_kubeconfig(self.url, token)
         return self.write_kubeconfig("token.yaml", content)
 
-    def kubectl(self, *args, check=True, kubeconfig=None, stdin=None, program=None):
-        env = os.environ | {
+    def environment(self, kubeconfig=None):
+        return os.environ | {
             "KUBECONFIG": str(kubeconfig or self.kubeconfig),
             "KUBECACHEDIR": str(self.folder / "cache"),
         }
+
+    def kubectl(self, *args, check=True, kubeconfig=None, stdin=b"", program="kubectl"):
         done = subprocess.run(
-            [program or "kubectl", *args],
-            env=env,
-            input=stdin if isinstance(stdin, bytes) else (stdin or "").encode(),
+            [program, *args],
+            env=self.environment(kubeconfig),
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             timeout=60,
             check=False,
@@ -114,6 +122,22 @@ class Cluster:
         if check:
             assert done.returncode == 0, done.stderr.decode()
         return done
+
+    def start_kubectl(self, *args, program="kubectl"):
+        return subprocess.Popen(
+            [program, *args],
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+
+def wait_until(condition, limit_s=20):
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "the condition does not come true"
+        time.sleep(0.01)
 
 
 def populate(store):
@@ -179,6 +203,7 @@ def cluster(store, tmp_path):
             cluster.node.run,
             log_handler=read_log,
             faults=cluster.faults,
+            dial=cluster.node.dial,
         )
     )
     yield cluster
