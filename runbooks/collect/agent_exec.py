@@ -19,6 +19,7 @@ _PART = re.compile(
     r"^@@ file (?P<name>\S+)\n(?P<text>.*?)\n?@@ status (?P<status>\d+)$",
     re.DOTALL | re.MULTILINE,
 )
+_COMPLAINTS = re.compile(r"^@@ file (\S+)\n(.*?)(?=^@@ file |\Z)", re.DOTALL | re.MULTILINE)
 
 
 class ExecFailed(Exception):
@@ -63,20 +64,23 @@ class AgentExec:
             ExecFailed: The command could not be run or did not end in time.
         """
         command = ["bash", "-c", self._script, "read-node", "full" if full else "brief"]
-        printed = self._run(pod, command, limit_s)
+        printed, complaints = self._run(pod, command, limit_s)
+        said = dict(_COMPLAINTS.findall(complaints))
         files: dict[str, NodeFile] = {}
         failures: dict[str, str] = {}
         for match in _PART.finditer(printed):
             if match["status"] == "0":
                 files[match["name"]] = NodeFile(match["text"])
             else:
-                last = match["text"].strip().splitlines()[-1:] or ["nothing printed"]
+                words = said.get(match["name"], "").strip() or match["text"].strip()
+                last = words.splitlines()[-1:] or [f"exit status {match['status']}"]
                 failures[match["name"]] = last[0][:200]
         if not files and not failures:
-            raise ExecFailed(f"its agent answered something else: {printed[:200]!r}")
+            words = (complaints.strip() or "nothing").splitlines()[-1][:200]
+            raise ExecFailed(f"the reading script did not run in its agent: {words}")
         return Answer(files, failures)
 
-    def _run(self, pod: str, command: list[str], limit_s: float) -> str:
+    def _run(self, pod: str, command: list[str], limit_s: float) -> tuple[str, str]:
         try:
             answer = stream(
                 self._core().connect_get_namespaced_pod_exec,
@@ -99,7 +103,7 @@ class AgentExec:
             answer.run_forever(timeout=limit_s)
             if answer.is_open():
                 raise ExecFailed(f"its agent did not answer within {limit_s:g} s")
-            return _text(answer.read_stdout())
+            return _text(answer.read_stdout()), _text(answer.read_stderr())
         except ExecFailed:
             raise
         except Exception as error:  # noqa: BLE001 - websocket-client raises its own

@@ -1,6 +1,7 @@
 # Reads one node from inside its agent's container. Argument: full, or brief for
 # a second sample. Every part is "@@ file NAME", what a command printed, and
-# "@@ status N" with its exit status.
+# "@@ status N" with its exit status; on standard error, "@@ file NAME" and what
+# the command had to say there.
 #
 # Keys live in variables and pipes of this shell only, never in a file or in a
 # command's arguments, and leave the node as SHA-256 of their printed form.
@@ -10,7 +11,8 @@ part() {
   local name=$1
   shift
   printf '@@ file %s\n' "$name"
-  "$@" 2>&1
+  printf '@@ file %s\n' "$name" >&2
+  "$@"
   printf '\n@@ status %s\n' "$?"
 }
 
@@ -19,8 +21,8 @@ hashes() {
   awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^0x[0-9a-fA-F]+$/ && length($i) > 12) print $i }' |
     sort -u |
     while read -r key; do
-      read -r hash _ < <(printf %s "$key" | sha256sum)
-      printf '@key %s %s\n' "$key" "$hash"
+      hash=$(printf %s "$key" | sha256sum)
+      printf '@key %s %s\n' "$key" "${hash%% *}"
     done
 }
 
@@ -31,7 +33,7 @@ hide_keys() {
       for (i = 1; i <= NF; i++)
         if ($i ~ /^0x[0-9a-fA-F]+$/ && length($i) > 12) {
           at = index($0, $i)
-          shown = ($i in hash) ? "[hash:" hash[$i] "]" : "<<Keys hidden>>"
+          shown = (hash[$i] != "") ? "[hash:" hash[$i] "]" : "<<Keys hidden>>"
           $0 = substr($0, 1, at - 1) shown substr($0, at + length($i))
         }
       print
