@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runbooks.xfrm.keys import hash_key_bytes
@@ -317,6 +317,7 @@ PIECES = [
 ]
 
 
+@example("src ::/0 dst ::/0\n\tdir out priority 0\n\tmark 0 output-mark 0")
 @given(
     st.text()
     | st.lists(st.sampled_from(LINES), max_size=40).map("\n".join)
@@ -333,6 +334,7 @@ def test_any_text_is_read_or_refused_with_a_line(text):
         assert 1 <= number <= text.count("\n") + 1
 
 
+@example(39, "\n")
 @given(st.integers(0, 39), st.sampled_from([" ", "g", "\t", "", "\n"]))
 def test_no_message_quotes_a_key(position, intruder):
     printed = KEY.hex()

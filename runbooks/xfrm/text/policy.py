@@ -52,7 +52,7 @@ def _policy(entry: Sequence[Line]) -> XfrmPolicy | None:
             case ("tmpl", *_):
                 templates.append([line])
             case ("mark", *_):
-                fields.update(marks(line))
+                fields["mark"] = marks(line)["mark"]
             case ("add", *rest) if "use" in rest:
                 whole = True
             case _ if templates:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 #: What follows an algorithm's name: the key, hashed or hidden or none, with -s
 #: its length, and the length of the ICV where the algorithm has one.
 _AFTER_ALGORITHM = re.compile(
-    r"(0x(?P<key>([0-9a-f]{2})+)|\[hash:(?P<hash>[0-9a-f]{64})\]|<<Keys hidden>>)?"
-    r"( ?\((?P<bits>[0-9]{1,9}) bits\))?"
-    r"( ?(?P<icv>[0-9]{1,9}))?",
+    r"( (0x(?P<key>([0-9a-f]{2})+)|\[hash:(?P<hash>[0-9a-f]{64})\]|<<Keys hidden>>))?"
+    r"( \((?P<bits>[0-9]{1,9}) bits\))?"
+    r"( (?P<icv>[0-9]{1,9}))?",
     re.ASCII | re.IGNORECASE,
 )
 _BITMAP_WORD = re.compile(r"[0-9a-f]{8}", re.ASCII)
@@ -130,7 +130,7 @@ class _StateReader:
 
     def _read_algorithm(self, line: Line) -> None:
         kind, name = line.words[0], line.value(1)
-        match = _AFTER_ALGORITHM.fullmatch(" ".join(line.words[2:]))
+        match = _AFTER_ALGORITHM.fullmatch("".join(f" {w}" for w in line.words[2:]))
         if not name or match is None:
             raise line.error("the algorithm or its key is malformed or cut off")
         key = match["key"]
