@@ -1,0 +1,9 @@
+"""Action of the module of the same name, which documents it."""
+
+from ansible_collections.runbooks.ipsec.plugins.plugin_utils.step import StepAction
+
+
+class ActionModule(StepAction):
+    """Runs the check until it finds nothing."""
+
+    step = "verify"

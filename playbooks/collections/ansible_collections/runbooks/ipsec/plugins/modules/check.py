@@ -1,0 +1,54 @@
+"""Find stale XFRM states and everything else the check knows."""
+
+DOCUMENTATION = r"""
+module: check
+short_description: Find stale XFRM states and everything else the check knows
+description:
+  - Reads every node through its agent's pod, two samples, and diagnoses what it reads.
+options:
+  interval:
+    description: Seconds between the two samples.
+    type: float
+    default: 2
+extends_documentation_fragment:
+  - runbooks.ipsec.cluster
+author:
+  - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)
+"""
+
+EXAMPLES = r"""
+- name: Check the cluster
+  runbooks.ipsec.check:
+    namespace: kube-system
+"""
+
+RETURN = r"""
+verdict:
+  description: The worst thing known.
+  returned: always
+  type: str
+  sample: healthy
+findings:
+  description: Every finding, as in the JSON of ipsec-runbooks check.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+incomplete:
+  description: What could not be read, a sentence each.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+summary:
+  description: The findings as lines to read.
+  returned: always
+  type: list
+  elements: str
+  sample: ["healthy: 3 nodes, nothing found"]
+alarming:
+  description: Whether a finding has severity warning or critical.
+  returned: always
+  type: bool
+  sample: false
+"""

@@ -1,0 +1,51 @@
+"""Run the check until it finds nothing, and count what was dropped."""
+
+DOCUMENTATION = r"""
+module: rotation_verify
+short_description: Run the check until it finds nothing, and count what was dropped
+description:
+  - Fails when a finding of severity warning or critical is left at the limit.
+options:
+  limit:
+    description: Seconds to wait at most for the check to find nothing.
+    type: float
+    default: 30
+  interval:
+    description: Seconds between the two samples of the check.
+    type: float
+    default: 2
+  counters_before:
+    description: C(/proc/net/xfrm_stat) of every node before the rotation.
+    type: dict
+    default: {}
+  lock:
+    description: Whether the run holds the lock, and has to renew it.
+    type: bool
+    default: true
+  lock_duration:
+    description: Seconds for which the lock lasts without being renewed.
+    type: int
+    default: 60
+extends_documentation_fragment:
+  - runbooks.ipsec.cluster
+author:
+  - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)
+"""
+
+EXAMPLES = r"""
+- name: Run the check again
+  runbooks.ipsec.rotation_verify:
+"""
+
+RETURN = r"""
+verdict:
+  description: The check's verdict after the rotation.
+  returned: always
+  type: str
+  sample: healthy
+dropped:
+  description: Packets that each node's XFRM counters dropped since the preflight.
+  returned: always
+  type: dict
+  sample: {node2: {XfrmInStateProtoError: 30}}
+"""

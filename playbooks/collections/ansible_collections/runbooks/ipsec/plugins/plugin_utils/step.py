@@ -1,0 +1,79 @@
+"""One step of a runbook as an action plugin: options in, one call, result out.
+
+The steps run inside the controller, not as modules in a process of their own:
+they can show progress while they wait, and they end when the controller does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.runbooks.ipsec.plugins.doc_fragments.cluster import (
+    ModuleDocFragment,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COLLECTION = "ansible_collections.runbooks.ipsec.plugins.modules"
+SPEC_KEYS = ("type", "default", "required", "choices", "elements")
+
+
+class StepAction(ActionBase):
+    """Validates the options that a module documents, and makes one call.
+
+    Attributes:
+        step: Name of the function in ``runbooks.rotation.ansible``.
+    """
+
+    step: ClassVar[str]
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Make the call; what it refuses becomes the task's failure."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, options = self.validate_argument_spec(argument_spec=self._argument_spec())
+        call = self._function()
+        result.update(
+            call(
+                options,
+                check_mode=self._task.check_mode,
+                controller_pid=os.getppid(),
+                tell=lambda line: Display().display(f"    {line}"),
+            )
+        )
+        return result
+
+    def _argument_spec(self) -> dict[str, dict[str, Any]]:
+        name = self._task.action.rpartition(".")[2]
+        module = importlib.import_module(f"{COLLECTION}.{name}")
+        documented = yaml.safe_load(module.DOCUMENTATION)
+        options = dict(documented.get("options") or {})
+        if "runbooks.ipsec.cluster" in documented.get("extends_documentation_fragment"):
+            options |= yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
+        return {
+            option: {key: about[key] for key in SPEC_KEYS if key in about}
+            for option, about in options.items()
+        }
+
+    def _function(self) -> Callable[..., dict[str, Any]]:
+        try:
+            steps = importlib.import_module("runbooks.rotation.ansible")
+        except ImportError as error:
+            raise AnsibleActionFail(
+                "The Python package cilium-ipsec-runbooks can't be imported by"
+                f" {sys.executable}, which runs Ansible ({error}). Install it there:"
+                f" {sys.executable} -m pip install cilium-ipsec-runbooks"
+            ) from None
+        return getattr(steps, self.step)

@@ -1,0 +1,1 @@
+"""Replace the IPsec key of a cluster, one provable step after the other."""

@@ -1,0 +1,186 @@
+"""The steps as Ansible calls them: options in, a task's result out.
+
+The action plugins of ``playbooks/`` hold nothing but a name from this module.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from runbooks.rotation import report as rotation_report
+from runbooks.rotation import steps
+from runbooks.rotation.cluster import Cluster, Target
+from runbooks.rotation.errors import RefusedError, RotationError
+from runbooks.rotation.lock import Holder, Lock, renewing
+from runbooks.rotation.reader import ClusterReader
+from runbooks.rotation.session import Session
+
+Options = Mapping[str, Any]
+Result = dict[str, Any]
+Tell = Callable[[str], None]
+
+
+def check(options: Options, **call: Any) -> Result:
+    """Run the check once."""
+    return _step(options, call, steps.check)
+
+
+def preflight(options: Options, **call: Any) -> Result:
+    """Refuse unless the cluster can take a rotation."""
+    return _step(options, call, steps.preflight)
+
+
+def lock(options: Options, **call: Any) -> Result:
+    """Take the lock, or give it back."""
+    holder = Holder.of_process(call["controller_pid"])
+
+    def hold(session: Session) -> Result:
+        mine = Lock(session.cluster, holder, options["lock_duration"])
+        if options["state"] == "free":
+            released = not call["check_mode"] and mine.release()
+            return {"changed": released, "holder": ""}
+        if call["check_mode"]:
+            return {"changed": True, "holder": holder.name}
+        previous = mine.acquire()
+        return {
+            "changed": True,
+            "holder": holder.name,
+            "taken_over_from": previous or "",
+        }
+
+    return _step(options, call, hold)
+
+
+def patch(options: Options, **call: Any) -> Result:
+    """Put the next key into the Secret."""
+    expected = options["expected_key_id"]
+    to_key_id = expected % 15 + 1
+    if call["check_mode"]:
+        ids = {"from_key_id": expected, "to_key_id": to_key_id}
+        return {"changed": True, **ids, "diff": _diff(expected, to_key_id)}
+    holder = Holder.of_process(call["controller_pid"])
+
+    def put(session: Session) -> Result:
+        result = steps.patch(
+            session, expected, holder.name, per_tunnel=options["per_tunnel_keys"]
+        )
+        if result["changed"]:
+            result["diff"] = _diff(result["from_key_id"], result["to_key_id"])
+        return result
+
+    return _step(options, call, put)
+
+
+def propagate(options: Options, **call: Any) -> Result:
+    """Wait until every node has every pair under the new SPI."""
+    limit_s = options["limit"] or steps.propagate_limit_s(options["rotation_duration"])
+    return _step(
+        options,
+        call,
+        lambda session: steps.propagate(
+            session, options["key_id"], limit_s, options["interval"]
+        ),
+    )
+
+
+def reclaim(options: Options, **call: Any) -> Result:
+    """Wait until the old SPI is gone from every node."""
+    limit_s = options["limit"] or steps.reclaim_limit_s(options["rotation_duration"])
+    return _step(
+        options,
+        call,
+        lambda session: steps.reclaim(
+            session, options["key_id"], limit_s, options["interval"]
+        ),
+    )
+
+
+def verify(options: Options, **call: Any) -> Result:
+    """Run the check until it finds nothing."""
+    return _step(
+        options,
+        call,
+        lambda session: steps.verify(
+            session, options["limit"], options["counters_before"]
+        ),
+    )
+
+
+def finish(options: Options, **call: Any) -> Result:
+    """Mark the rotation as over."""
+    if call["check_mode"]:
+        return {"changed": True}
+    return _step(options, call, steps.finish)
+
+
+def report(options: Options, **call: Any) -> Result:
+    """Write the report."""
+    told = rotation_report.Report.of_steps(options["steps"])
+    summary = list(told.summary())
+    if call["check_mode"]:
+        return {"changed": False, "summary": summary, "paths": []}
+    try:
+        paths = told.write(options["directory"])
+    except OSError as error:
+        return {
+            "failed": True,
+            "summary": summary,
+            "msg": f"The report can't be written to {options['directory']}:"
+            f" {error.strerror}.",
+        }
+    return {"changed": True, "summary": summary, "paths": [str(p) for p in paths]}
+
+
+def _step(
+    options: Options, call: Mapping[str, Any], step: Callable[[Session], Result]
+) -> Result:
+    try:
+        return {"changed": False, **step(_session(options, call))}
+    except RefusedError as error:
+        return {
+            "changed": False,
+            "failed": True,
+            "msg": str(error),
+            "reasons": list(error.reasons),
+        }
+    except RotationError as error:
+        return {"changed": False, "failed": True, "msg": str(error)}
+
+
+def _session(options: Options, call: Mapping[str, Any]) -> Session:
+    target = Target(
+        namespace=options["namespace"],
+        secret_name=options["secret_name"],
+        kubeconfig=options["kubeconfig"],
+        context=options["context"],
+    )
+    cluster = Cluster.connect(target)
+    held = None
+    if options.get("lock") and not call["check_mode"]:
+        holder = Holder.of_process(call["controller_pid"])
+        held = Lock(cluster, holder, options["lock_duration"])
+    renew = renewing(held)
+
+    def between() -> None:
+        # A worker outlives a killed controller; waiting on would keep the lock.
+        if os.getppid() != call["controller_pid"]:
+            raise RotationError("The playbook's process is gone; this step ends too.")
+        renew()
+
+    return Session(
+        cluster=cluster,
+        reader=ClusterReader(cluster, sample_interval_s=options.get("interval") or 2.0),
+        tell=call["tell"],
+        between=between,
+    )
+
+
+def _diff(from_key_id: int, to_key_id: int) -> dict[str, str]:
+    return {
+        "before_header": "key ID",
+        "after_header": "key ID",
+        "before": f"{from_key_id}\n",
+        "after": f"{to_key_id}\n",
+    }

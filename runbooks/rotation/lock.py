@@ -1,0 +1,230 @@
+"""One rotation at a time: a Lease that names its holder.
+
+A second run stops at once and names the first. A lock whose holder died is
+taken over: at once where this machine can see that the process is gone, and
+otherwise when the Lease has run out and stays unrenewed while being watched,
+because the holder's clock is not ours.
+"""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import os
+import socket
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runbooks.rotation.cluster import Cluster, LeaseNow
+from runbooks.rotation.errors import (
+    ConflictError,
+    LockLostError,
+    RefusedError,
+    RotationError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LEASE_NAME = "cilium-ipsec-rotation"
+CLOCK_DISAGREEMENT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds, or wants, the lock.
+
+    Attributes:
+        name: ``user@host:pid``, for people.
+        process: Boot, PID namespace, PID and start of the process, by which
+            the same machine can tell whether it still runs.
+    """
+
+    name: str
+    process: str
+
+    @classmethod
+    def of_process(cls, pid: int) -> Holder:
+        """The holder that a process of this machine is."""
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):
+            user = str(os.getuid())
+        return cls(f"{user}@{socket.gethostname()}:{pid}", _process(pid) or "")
+
+
+def _machine() -> str:
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot_id}/{Path('/proc/self/ns/pid').readlink()}"
+
+
+def _process(pid: int) -> str | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        # The name in parentheses may hold blanks; the start is field 22.
+        started = stat.rpartition(")")[2].split()[19]
+        return f"{_machine()}/{pid}/{started}"
+    except (OSError, IndexError):
+        return None
+
+
+def surely_dead(process: str) -> bool:
+    """Whether a holder's process ran on this machine and is gone."""
+    try:
+        machine, pid, _ = process.rsplit("/", 2)
+        return machine == _machine() and _process(int(pid)) != process
+    except (ValueError, OSError):
+        return False
+
+
+class Lock:
+    """The Lease, in the hands of one holder.
+
+    Attributes:
+        duration_s: How long a holder that shows no life keeps the lock.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        holder: Holder,
+        duration_s: int = 60,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._cluster = cluster
+        self._holder = holder
+        self.duration_s = duration_s
+        self._clock = clock
+        self._sleep = sleep
+        self._renewed: float | None = None
+
+    def acquire(self) -> str | None:
+        """Take the lock.
+
+        Returns:
+            The name of a dead holder it was taken over from, if any.
+
+        Raises:
+            RefusedError: If another run holds it; names the run.
+        """
+        try:
+            previous = self._take(self._cluster.lease(LEASE_NAME))
+        except ConflictError:
+            raise RefusedError(
+                ["Another run took the rotation lock at the same moment."]
+            ) from None
+        self._renewed = self._clock()
+        return previous
+
+    def renew(self) -> None:
+        """Show life, if a third of the duration has passed since the last time.
+
+        Raises:
+            LockLostError: If the lock is someone else's by now.
+        """
+        now = self._clock()
+        if self._renewed is not None and now - self._renewed < self.duration_s / 3:
+            return
+        lease = self._cluster.lease(LEASE_NAME)
+        if lease is None or lease.holder != self._holder.name:
+            other = f" to {lease.holder}" if lease and lease.holder else ""
+            raise LockLostError(
+                f"This run lost the rotation lock{other}; it stops here and changes"
+                " nothing more."
+            )
+        try:
+            self._cluster.write_lease(LEASE_NAME, replace(lease, renewed=_now()))
+        except ConflictError:
+            # Somebody wrote to it in between; the next look tells who.
+            return
+        self._renewed = now
+
+    def release(self) -> bool:
+        """Give the lock back; ``False`` if it was not ours."""
+        lease = self._cluster.lease(LEASE_NAME)
+        if lease is None or lease.holder != self._holder.name:
+            return False
+        freed = replace(lease, holder="", process="", renewed=_now())
+        try:
+            self._cluster.write_lease(LEASE_NAME, freed)
+        except ConflictError:
+            return False
+        return True
+
+    def _take(self, lease: LeaseNow | None) -> str | None:
+        mine = LeaseNow(
+            self._holder.name, self._holder.process, self.duration_s, _now(), _now()
+        )
+        if lease is None:
+            self._cluster.write_lease(LEASE_NAME, mine)
+            return None
+        previous = lease.holder
+        if previous and previous != self._holder.name:
+            self._let_die(lease)
+            mine = replace(mine, acquired=_now(), renewed=_now())
+        # On condition of the version seen first: a sign of life is a conflict.
+        self._cluster.write_lease(
+            LEASE_NAME,
+            replace(
+                mine,
+                transitions=lease.transitions + 1,
+                resource_version=lease.resource_version,
+            ),
+        )
+        return None if previous in {"", self._holder.name} else previous
+
+    def _let_die(self, lease: LeaseNow) -> None:
+        """Return when the holder is dead; refuse if it lives."""
+        if surely_dead(lease.process):
+            return
+        lasts_s = lease.duration_s or self.duration_s
+        age_s = float("inf")
+        if lease.renewed is not None:
+            age_s = (_now() - lease.renewed).total_seconds()
+        if -CLOCK_DISAGREEMENT_S <= age_s < lasts_s:
+            raise RefusedError([_held_by(lease, lasts_s - age_s)])
+        # One renewal would come within a third of the duration; where the
+        # clocks disagree only the whole duration proves anything.
+        watch_s = lasts_s if age_s < 0 else lasts_s / 3 + 1
+        end = self._clock() + watch_s
+        while self._clock() < end:
+            self._sleep(min(2.0, watch_s))
+            seen = self._cluster.lease(LEASE_NAME)
+            if seen is not None and seen.renewed != lease.renewed:
+                raise RefusedError([_held_by(seen, lasts_s)])
+
+
+def _held_by(lease: LeaseNow, left_s: float) -> str:
+    since = f" since {lease.acquired:%Y-%m-%d %H:%M:%S} UTC" if lease.acquired else ""
+    return (
+        f"Another rotation runs: {lease.holder} holds Lease {LEASE_NAME}{since}. Wait"
+        f" for it to end; if it died, the lock is free in {left_s:.0f} s."
+    )
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def renewing(lock: Lock | None) -> Callable[[], None]:
+    """A callable that renews a lock, or does nothing where there is none.
+
+    An API server that doesn't answer is no reason to stop: whoever wants the
+    lock can't reach it either.
+    """
+
+    def renew() -> None:
+        if lock is None:
+            return
+        try:
+            lock.renew()
+        except LockLostError:
+            raise
+        except RotationError:
+            return
+
+    return renew

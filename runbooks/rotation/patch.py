@@ -1,0 +1,186 @@
+"""Put the next key into the Secret: once, and never on top of another's change.
+
+The key lives in this module's local variables between drawing and patching. It
+is in no return value, message or log.
+"""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from runbooks.rotation.errors import (
+    ConflictError,
+    NotFoundError,
+    RefusedError,
+    TransientError,
+)
+from runbooks.rotation.record import RotationRecord, read_record, unfinished
+from runbooks.rotation.waiting import Pace, persist
+from runbooks.xfrm.keys import IpsecKey, next_key, parse_key
+
+if TYPE_CHECKING:
+    from runbooks.rotation.cluster import Cluster, KeySecret
+
+
+@dataclass(frozen=True, slots=True)
+class KeyNow:
+    """What may be known of the key in the Secret."""
+
+    key_id: int
+    algorithm: str
+    unfinished: RotationRecord | None
+
+
+def read_key(cluster: Cluster, pace: Pace) -> KeyNow:
+    """Read the Secret and say what may be said of its key.
+
+    Raises:
+        RefusedError: If the Secret is missing or malformed.
+    """
+    secret, key = _read(cluster, pace)
+    record = read_record(secret.annotations)
+    return KeyNow(key.key_id, key.algorithm, unfinished(record, key.key_id))
+
+
+def draw_and_patch(
+    cluster: Cluster,
+    expected_key_id: int,
+    started_by: str,
+    pace: Pace,
+    *,
+    per_tunnel: bool = False,
+) -> RotationRecord:
+    """Draw the next key and patch the Secret with it, record included.
+
+    The same drawn key is offered again after a conflict or an unclear answer,
+    so a lost response never leads to two keys.
+
+    Args:
+        cluster: Where.
+        expected_key_id: The key ID that the preflight saw.
+        started_by: Who rotates, for the record.
+        pace: How long and how often to repeat where the API server is away.
+        per_tunnel: Set the ``+`` also where the old key lacks it.
+
+    Returns:
+        The record as it now stands on the Secret.
+
+    Raises:
+        RefusedError: If the key is another than the preflight saw, or if somebody
+            changes the Secret twice meanwhile.
+    """
+    secret, key = _read(cluster, pace)
+    going_on = unfinished(read_record(secret.annotations), key.key_id)
+    if going_on is not None:
+        return going_on
+    if key.key_id != expected_key_id:
+        raise _changed(expected_key_id, key.key_id)
+    new = next_key(key, per_tunnel=True if per_tunnel else None)
+    record = _new_record(key.key_id, new.key_id, started_by)
+    content = new.line().encode()
+    if secret.content and secret.content.endswith(b"\n"):
+        content += b"\n"
+    return _offer(cluster, secret, record, content, pace)
+
+
+def _new_record(from_key_id: int, to_key_id: int, started_by: str) -> RotationRecord:
+    now = datetime.datetime.now(datetime.UTC)
+    return RotationRecord(
+        rotation_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+        from_key_id=from_key_id,
+        to_key_id=to_key_id,
+        started_at=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        started_by=started_by,
+    )
+
+
+def _offer(
+    cluster: Cluster,
+    secret: KeySecret,
+    record: RotationRecord,
+    content: bytes,
+    pace: Pace,
+) -> RotationRecord:
+    """Offer one drawn key until the Secret has it, or somebody else's change."""
+    conflicts = 0
+    decided_on = secret.content
+    end = pace.clock() + pace.limit_s
+    while True:
+        try:
+            cluster.patch_key_secret(
+                secret.resource_version, record.annotations(), content
+            )
+        except TransientError as error:
+            # The patch may have been carried out: only another look tells.
+            if pace.clock() >= end:
+                raise
+            pace.sleep(max(pace.interval_s, error.retry_after_s or 0))
+        except ConflictError:
+            conflicts += 1
+        secret, key = _read(cluster, pace)
+        found = unfinished(read_record(secret.annotations), key.key_id)
+        if found is not None and found.rotation_id == record.rotation_id:
+            return record
+        if secret.content != decided_on:
+            raise _changed(record.from_key_id, key.key_id)
+        if conflicts > 1:
+            raise RefusedError(
+                [
+                    f"Secret {cluster.target.secret_name} is being changed by someone"
+                    " else all the time. No key was changed by this run; find out"
+                    " who, and run the playbook again."
+                ]
+            )
+
+
+def finish(cluster: Cluster, record: RotationRecord, pace: Pace) -> RotationRecord:
+    """Mark a rotation as over, unless the Secret tells of another by now."""
+    finished_at = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for _ in range(3):
+        secret, key = _read(cluster, pace)
+        found = unfinished(read_record(secret.annotations), key.key_id)
+        if found is None or found.rotation_id != record.rotation_id:
+            break
+        done = replace(found, finished_at=finished_at)
+        try:
+            cluster.patch_key_secret(secret.resource_version, done.annotations())
+        except (ConflictError, TransientError):
+            continue
+        return done
+    return record
+
+
+def _changed(expected_key_id: int, key_id: int) -> RefusedError:
+    if key_id == expected_key_id:
+        what = f"The key in the Secret was changed under the same ID ({key_id})"
+    else:
+        what = f"The Secret's key ID went from {expected_key_id} to {key_id}"
+    return RefusedError(
+        [
+            f"{what} while this playbook looked at the cluster: someone else changes"
+            " the key. No key was changed by this run; find out who did, wait until"
+            " the nodes have settled, and run the playbook again."
+        ]
+    )
+
+
+def _read(cluster: Cluster, pace: Pace) -> tuple[KeySecret, IpsecKey]:
+    target = cluster.target
+    where = f"Secret {target.namespace}/{target.secret_name}"
+    try:
+        secret = persist(cluster.key_secret, pace, what=where)
+    except NotFoundError:
+        raise RefusedError(
+            [f"{where} is missing: there is no key to rotate."]
+        ) from None
+    if secret.content is None:
+        raise RefusedError([f"{where} has no field {target.secret_key!r}."])
+    try:
+        return secret, parse_key(secret.content.decode())
+    except UnicodeDecodeError:
+        raise RefusedError([f"{where} is malformed: its key is not text."]) from None
+    except ValueError as error:
+        raise RefusedError([f"{where} is malformed: {error}"]) from None

@@ -1,0 +1,174 @@
+"""ansible-playbook against a fleet whose agents' pods run made-up commands."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runbooks.lab.kubeapi import executable_not_found
+from tests.rotation.fleet import Api, Fleet
+
+ROOT = Path(__file__).parents[2]
+PLAYBOOKS = ROOT / "playbooks"
+ANSIBLE_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+
+
+class FleetPods:
+    """Runs what is asked of an agent's pod, with a node's own ``ip`` and files.
+
+    The command itself is real (a shell, awk, sha256sum); what it reads of the
+    node is made up, through executables that come first in its PATH.
+    """
+
+    def __init__(self, fleet, folder):
+        self.fleet = fleet
+        self.folder = folder
+        for name in fleet.nodes:
+            self._make_commands(folder / name)
+
+    async def run(self, pod, _container, argv, io, stdin, _tty):
+        name = pod["spec"]["nodeName"]
+        self.fleet.commands.append(argv)
+        self._write_node(name)
+        environment = {
+            "PATH": f"{self.folder / name / 'bin'}:{os.environ['PATH']}",
+            "NODE": str(self.folder / name),
+        }
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        except FileNotFoundError:
+            raise executable_not_found(argv[0]) from None
+        given = await io.read_stdin() if stdin else b""
+        out, err = await process.communicate(given)
+        await io.write_stdout(out)
+        await io.write_stderr(err)
+        return process.returncode
+
+    @staticmethod
+    def _make_commands(folder):
+        commands = {
+            "ip": 'case "$*" in *policy*) cat "$NODE/policies" ;;\n'
+            '*state*) cat "$NODE/states" ;; *) cat "$NODE/addresses" ;; esac',
+            "hostname": 'cat "$NODE/hostname"',
+            "cilium-dbg": 'case "$*" in *json*) cat "$NODE/encrypt_status.json" ;;\n'
+            '*) cat "$NODE/version" ;; esac',
+            "cat": 'for last; do :; done; case "$last" in\n'
+            '/proc/net/xfrm_stat) exec /bin/cat "$NODE/xfrm_stat" ;;\n'
+            '/proc/sys/kernel/random/boot_id) exec /bin/cat "$NODE/boot_id" ;;\n'
+            '*) exec /bin/cat "$@" ;; esac',
+        }
+        (folder / "bin").mkdir(parents=True)
+        for name, script in commands.items():
+            path = folder / "bin" / name
+            path.write_text(f"#!/bin/sh\n{script}\n")
+            path.chmod(0o755)
+
+    def _write_node(self, name):
+        node, folder = self.fleet.nodes[name], self.folder / name
+        files = {
+            "states": self.fleet.state_text(name),
+            "policies": "",
+            "hostname": f"{name}\n",
+            "boot_id": f"{node.boot_id}\n",
+            "addresses": f"    inet {node.internal_ip}/24 scope global eth0\n",
+            "xfrm_stat": f"XfrmInStateProtoError   \t{node.proto_errors}\n",
+            "version": "Client: 1.18.0\nDaemon: 1.18.0\n",
+            "encrypt_status.json": '{"mode": "IPsec", "ipsec": {"keys-in-use": 4}}\n',
+        }
+        for file, content in files.items():
+            # Commands of the same node may be reading: replace, never truncate.
+            scratch = folder / f".{file}-{os.urandom(4).hex()}"
+            scratch.write_text(content)
+            scratch.replace(folder / file)
+
+
+@dataclass
+class Run:
+    """What a playbook's run left behind."""
+
+    status: int
+    out: str
+
+    def task(self, name):
+        """The part of the output that belongs to a task."""
+        _, _, rest = self.out.partition(name)
+        return rest.partition("\nTASK [")[0]
+
+
+class Playbooks:
+    """Runs playbooks as an operator does: from their folder."""
+
+    def __init__(self, api, folder):
+        self.api = api
+        self.folder = folder
+        self.reports = folder / "reports"
+        self.environment = os.environ | {
+            "KUBECONFIG": str(api.kubeconfig),
+            "HOME": str(folder / "home"),
+            "TMPDIR": str(folder / "tmp"),
+            "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
+            "ANSIBLE_LOG_PATH": str(folder / "ansible.log"),
+            "ANSIBLE_NOCOLOR": "1",
+            "COLUMNS": "4000",
+        }
+        (folder / "home").mkdir()
+        (folder / "tmp").mkdir()
+
+    def command(self, playbook, *options):
+        variables = {
+            "rotation_report_dir": self.reports,
+            "rotation_poll_interval": 0.05,
+            "rotation_propagate_limit": 10,
+            "rotation_reclaim_limit": 10,
+            "rotation_verify_limit": 1,
+            "rotation_check_interval": 0.05,
+            "ipsec_check_interval": 0.05,
+        }
+        extra = [f"--extra-vars={name}={value}" for name, value in variables.items()]
+        return [str(ANSIBLE_PLAYBOOK), playbook, *extra, *options]
+
+    def start(self, playbook, *options):
+        return subprocess.Popen(
+            self.command(playbook, *options),
+            cwd=PLAYBOOKS,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, playbook, *options):
+        process = self.start(playbook, *options)
+        out, _ = process.communicate(timeout=120)
+        return Run(process.returncode, out)
+
+    def rotate(self, *options):
+        return self.run("rotate-ipsec-key.yml", *options)
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    return Fleet(tmp_path, duration_s=0.5)
+
+
+@pytest.fixture
+def api(fleet, tmp_path):
+    made = Api(fleet, FleetPods(fleet, tmp_path / "nodes").run)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def playbooks(api, tmp_path):
+    return Playbooks(api, tmp_path)

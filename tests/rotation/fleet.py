@@ -1,0 +1,310 @@
+"""A small fleet behind a real API server: its nodes' kernels are made up.
+
+Its agents follow the Secret as Cilium's do: after a delay they have both SPIs,
+and after the rotation duration the old one is gone. Everything is worked out
+when a node is looked at, so nothing runs in the background.
+"""
+
+import asyncio
+import base64
+import json
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from runbooks.lab.kubeapi import Credentials, Faults, Store, serve
+from runbooks.lab.kubeapi.objects import (
+    agent_pod,
+    cilium_node,
+    cilium_node_definition,
+    config_map,
+    daemon_set,
+    ipsec_secret,
+    namespace,
+    node,
+)
+from runbooks.rotation.cluster import Cluster, Target
+from runbooks.xfrm.keys import derive_pair_key, hash_key_bytes, parse_key
+from runbooks.xfrm.model import Mark, XfrmState
+
+STARTED = "2026-01-02T03:04:05Z"
+VERSION = "v1.18.0"
+# A throwaway: nothing is encrypted with it.
+KEY_HEX = "00112233445566778899aabbccddeeff" + "01234567"
+
+
+def key_line(key_id, plus="+"):
+    return f"{key_id}{plus} rfc4106(gcm(aes)) {KEY_HEX} 128\n"
+
+
+@dataclass
+class Node:
+    """One made-up node.
+
+    ``spis`` holds the SPIs in its kernel, with the time at which each goes.
+    """
+
+    number: int
+    spis: dict[int, float | None]
+    delay_s: float = 0.0
+    seen_s: dict[int, float] = field(default_factory=dict)
+    stuck: bool = False
+    stale_from: set[int] = field(default_factory=set)
+    proto_errors: int = 0
+
+    @property
+    def name(self):
+        return f"node{self.number}"
+
+    @property
+    def boot_id(self):
+        return f"00000000-0000-4000-8000-{self.number:012}"
+
+    @property
+    def cilium_ip(self):
+        return f"10.0.{self.number}.10"
+
+    @property
+    def internal_ip(self):
+        return f"192.0.2.{self.number}"
+
+
+class Fleet:
+    """Three nodes, their kernels and the API that shows them."""
+
+    def __init__(self, folder: Path, key_id=3, duration_s=0.0, size=3):
+        self.folder = folder
+        self.duration_s = duration_s
+        self.size = size
+        self.clock = time.monotonic
+        self.nodes = {f"node{n}": Node(n, {key_id: None}) for n in range(1, size + 1)}
+        self.commands: list[list[str]] = []
+        self.store = Store()
+        self.faults = Faults()
+        self.credentials = Credentials()
+        self._populate(key_id)
+
+    def _populate(self, key_id):
+        store = self.store
+        store.create(namespace("kube-system"))
+        store.create(cilium_node_definition())
+        owner = store.create(daemon_set(VERSION, self.size))
+        for made in self.nodes.values():
+            cidr = f"10.0.{made.number}.0/24"
+            stored = store.create(
+                node(
+                    made.name,
+                    made.internal_ip,
+                    cidr,
+                    made.boot_id,
+                    "6.1.0",
+                    since=STARTED,
+                )
+            )
+            ips = (
+                ("InternalIP", made.internal_ip),
+                ("CiliumInternalIP", made.cilium_ip),
+            )
+            store.create(cilium_node(stored, ips, cidr, key_id, made.boot_id))
+            store.create(
+                agent_pod(
+                    made.name,
+                    made.internal_ip,
+                    f"aaaa{made.number}",
+                    VERSION,
+                    STARTED,
+                    owner=owner,
+                )
+            )
+        self.settings = {
+            "enable-ipsec": "true",
+            "cluster-name": "default",
+            "identity-allocation-mode": "crd",
+            "ipsec-key-rotation-duration": "1s",
+        }
+        store.create(config_map(self.settings))
+        store.create(ipsec_secret(key_line(key_id)))
+
+    # The Secret, as the test wants it.
+
+    @property
+    def secret(self):
+        return self.store.get("secrets", "cilium-ipsec-keys", "kube-system")
+
+    @property
+    def secret_line(self):
+        return base64.b64decode(self.secret["data"]["keys"]).decode()
+
+    def write_secret(self, line):
+        changed = self.secret
+        changed["data"]["keys"] = base64.b64encode(line.encode()).decode()
+        self.store.update(changed)
+
+    def configure(self, **settings):
+        found = self.store.get("configmaps", "cilium-config", "kube-system")
+        for option, value in settings.items():
+            found["data"][option.replace("_", "-")] = value
+        self.store.update(found)
+
+    def pod(self, number):
+        return self.store.get("pods", f"cilium-aaaa{number}", "kube-system")
+
+    # What the agents do.
+
+    def advance(self, made):
+        """Bring one node's kernel to where its agent would have it by now."""
+        now = self.clock()
+        key_id = parse_key(self.secret_line).key_id
+        seen = made.seen_s.setdefault(key_id, now)
+        if key_id not in made.spis and not made.stuck and now - seen >= made.delay_s:
+            made.spis = dict.fromkeys(made.spis, now + self.duration_s)
+            made.spis[key_id] = None
+            made.stale_from = set()
+        made.spis = {
+            spi: goes
+            for spi, goes in made.spis.items()
+            if goes is None or goes > now or len(made.spis) == 1
+        }
+
+    def states(self, name):
+        """XFRM states of a node, in a moment without traffic."""
+        made = self.nodes[name]
+        for other in self.nodes.values():
+            self.advance(other)
+        key = parse_key(self.secret_line).key
+        found = []
+        for spi in sorted(made.spis):
+            for peer in self.nodes.values():
+                if peer.number == made.number:
+                    continue
+                pair_in = (peer, made)
+                pair_out = (made, peer)
+                stale = peer.number in made.stale_from
+                reset = made.number in peer.stale_from
+                found.append(self._state(*pair_in, spi, key, 0x0D00, 5000, stale))
+                found.append(
+                    self._state(*pair_out, spi, key, 0x0E00, 4 if reset else 5000)
+                )
+        return tuple(found)
+
+    def state_text(self, name):
+        """The same as ``ip -s xfrm state`` prints it, keys included."""
+        return "".join(self._text(state) for state in self.states(name))
+
+    def _text(self, state):
+        boots = {n.cilium_ip: n.boot_id for n in self.nodes.values()}
+        ends = state.source, state.destination
+        key = derive_pair_key(
+            parse_key(self.secret_line).key, *ends, *(boots[end] for end in ends)
+        )
+        zeros = " ".join(["00000000"] * 8) + " "
+        lines = [
+            f"src {state.source} dst {state.destination}",
+            f"\tproto esp spi 0x{state.spi:08x}({state.spi}) reqid 1(0x00000001)"
+            " mode tunnel",
+            "\treplay-window 0 seq 0x00000000 flag esn (0x10000000)",
+            f"\tmark 0x{state.mark.value:x}/0x{state.mark.mask:x}"
+            f" output-mark 0x{state.output_mark.value:x}/0xffffff00",
+            f"\taead rfc4106(gcm(aes)) 0x{key.hex()} (160 bits) 128",
+            "\tanti-replay esn context:",
+            f"\t seq-hi 0x0, seq 0x{state.seq:x}, oseq-hi 0x0, oseq 0x{state.oseq:x}",
+            "\t replay_window 1024, bitmap-length 32",
+            *[f"\t {zeros}"] * 4,
+            "\tsel src 0.0.0.0/0 dst 0.0.0.0/0 uid 0",
+            "\tlifetime config:",
+            "\t  limit: soft (INF)(bytes), hard (INF)(bytes)",
+            "\t  limit: soft (INF)(packets), hard (INF)(packets)",
+            "\t  expire add: soft 0(sec), hard 0(sec)",
+            "\t  expire use: soft 0(sec), hard 0(sec)",
+            "\tlifetime current:",
+            f"\t  {state.bytes}(bytes), {state.packets}(packets)",
+            "\t  add 2026-01-02 03:04:05 use 2026-01-02 03:04:06",
+            "\tstats:",
+            "\t  replay-window 0 replay 0 failed 0",
+        ]
+        return "\n".join(lines) + "\n"
+
+    @staticmethod
+    def _state(source, destination, spi, key, action, number, _stale=False):
+        inbound = action == 0x0D00
+        peer = source if inbound else destination
+        mark = peer.number << 16 | action | (0 if inbound else spi << 12)
+        pair_key = derive_pair_key(
+            key,
+            source.cilium_ip,
+            destination.cilium_ip,
+            source.boot_id,
+            destination.boot_id,
+        )
+        return XfrmState(
+            source=source.cilium_ip,
+            destination=destination.cilium_ip,
+            spi=spi,
+            reqid=1,
+            mark=Mark(mark, 0xFFFF0F00 if inbound else 0xFFFFFF00),
+            output_mark=Mark(action, 0xFFFFFF00),
+            algorithm="rfc4106(gcm(aes))",
+            icv_bits=128,
+            key_hash=hash_key_bytes(pair_key),
+            esn=True,
+            replay_window=1024,
+            seq=number if inbound else 0,
+            oseq=0 if inbound else number,
+            bytes=number * 84,
+            packets=number,
+            added_s=1767322000,
+            used_s=1767322010,
+            replay_window_errors=0,
+            replay_errors=0,
+            integrity_errors=0,
+        )
+
+
+class Api:
+    """A fleet's API server, in a thread of its own."""
+
+    def __init__(self, fleet, run):
+        self.fleet = fleet
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="api")
+        self._thread.start()
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.url = "https://{}:{}".format(*listener.getsockname())
+        self._server = self._wait(
+            serve(fleet.store, listener, fleet.credentials, run, faults=fleet.faults)
+        )
+        self.kubeconfig = self.write_kubeconfig(
+            "admin.yaml", fleet.credentials.admin_kubeconfig(self.url)
+        )
+
+    def write_kubeconfig(self, name, content):
+        path = self.fleet.folder / name
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    def token_kubeconfig(self, identity):
+        token, _ = self.fleet.credentials.issue_token(identity)
+        content = self.fleet.credentials.token_kubeconfig(self.url, token)
+        return self.write_kubeconfig("token.yaml", content)
+
+    def connect(self):
+        return Cluster.connect(Target(kubeconfig=str(self.kubeconfig)))
+
+    def _wait(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(20)
+
+    def close(self):
+        self.fleet.faults.clear()
+        self._wait(self._server.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(20)
+        self._loop.close()
+
+
+def as_json(value):
+    return json.dumps(value, default=str)
