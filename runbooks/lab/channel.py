@@ -17,6 +17,7 @@ X     from node  the end: JSON with ``status`` or ``error``
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import struct
 from typing import Any
@@ -25,6 +26,7 @@ REQUEST, STDIN, STDOUT, STDERR, EVENT, EXIT = b"R", b"I", b"O", b"E", b"J", b"X"
 #: Where a node's daemon listens, the kubelet's port.
 PORT = 10250
 _HEADER = struct.Struct("!cI")
+_LINGER_S = 5
 
 
 class ChannelError(Exception):
@@ -52,3 +54,17 @@ def write_frame(writer: asyncio.StreamWriter, kind: bytes, content: bytes) -> No
 def write_json(writer: asyncio.StreamWriter, kind: bytes, content: Any) -> None:
     """Queue one frame of JSON; the caller drains."""
     write_frame(writer, kind, json.dumps(content).encode())
+
+
+async def linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close after the other side has: it may still be sending what nobody reads.
+
+    A socket that is closed with the other side's data on its way resets the
+    connection, and the last frames are lost with it.
+    """
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        await writer.drain()
+        async with asyncio.timeout(_LINGER_S):
+            while await reader.read(65536):
+                continue
+    writer.close()

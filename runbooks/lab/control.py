@@ -80,7 +80,7 @@ class Control:
             except (ChannelError, OSError) as error:
                 end = {"error": str(error)}
             channel.write_json(writer, channel.EXIT, end)
-            await writer.drain()
+            await channel.linger(reader, writer)
         except ConnectionError:
             return  # the asker has gone
         finally:
@@ -100,9 +100,13 @@ class Control:
             return
         channel.write_json(node_writer, channel.REQUEST, request)
         there = asyncio.ensure_future(_copy(reader, node_writer))
-        back = asyncio.ensure_future(_copy(node_reader, writer))
+        back = asyncio.ensure_future(_until_exit(node_reader, writer))
         try:
             await asyncio.wait({there, back}, return_when="FIRST_COMPLETED")
+            if back.done():
+                there.cancel()
+                await asyncio.wait({there})
+                await channel.linger(reader, writer)
         finally:
             there.cancel()
             back.cancel()
@@ -148,6 +152,16 @@ class Control:
             *(self._clients[name].ask("traffic", **question(name)) for name in names)
         )
         return dict(zip(names, answers, strict=True))
+
+
+async def _until_exit(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    while (frame := await channel.read_frame(reader)) is not None:
+        channel.write_frame(writer, *frame)
+        await writer.drain()
+        if frame[0] == channel.EXIT:
+            return
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

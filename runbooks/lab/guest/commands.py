@@ -76,6 +76,7 @@ async def run_command(
         await done
     finally:
         feed.cancel()
+        await asyncio.wait({feed})
         _kill(process)
         if tty:
             os.close(parent)

@@ -63,7 +63,7 @@ class Daemon:
             except (OSError, ValueError, KeyError) as error:
                 end = {"error": f"{type(error).__name__}: {error}"}
             channel.write_json(writer, channel.EXIT, end)
-            await writer.drain()
+            await channel.linger(reader, writer)
         except ConnectionError:
             pass  # the asker has gone; what it asked for was stopped with it
         finally:

@@ -21,6 +21,7 @@ _PACKET = struct.Struct("!QQ")
 _NO_RUN = 0
 _GSO_SEGMENTS = 64
 _UDP_SEGMENT = 103
+_SO_RCVBUFFORCE = 33
 _TICK_S = 0.005
 
 
@@ -92,7 +93,7 @@ class Traffic:
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 8 << 20)
         self._socket.bind(("", PORT))
         self._socket.setblocking(False)
         self._run = 0
