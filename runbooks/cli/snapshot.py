@@ -1,6 +1,49 @@
 """``ipsec-runbooks snapshot``."""
 
+from __future__ import annotations
 
-def snapshot() -> None:
-    """Not there yet."""
-    raise NotImplementedError
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runbooks.cli.check import Context, Interval, Kubeconfig, Namespace
+
+
+def snapshot(
+    folder: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="DIR", help="Folder to write; new."),
+    ],
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    namespace: Namespace = None,
+    interval: Interval = 1.0,
+) -> None:
+    """Write what the check reads of a cluster into a folder, keys hashed.
+
+    ``ipsec-runbooks check --snapshot DIR`` gives the same answer as the check on
+    the cluster did. Exit status: 0 all nodes are in it, 2 called wrongly, 3 some
+    could not be read; they are named.
+    """
+    from runbooks.collect.cluster import ClusterReader  # noqa: PLC0415
+    from runbooks.collect.errors import CalledWrongly, CollectError  # noqa: PLC0415
+    from runbooks.collect.snapshot_folder import (  # noqa: PLC0415
+        require_empty,
+        write_snapshot,
+    )
+
+    try:
+        require_empty(folder)
+        reader = ClusterReader.connect(kubeconfig, context, namespace)
+        recording = reader.record(interval)
+        write_snapshot(recording, folder)
+    except CollectError as error:
+        typer.echo(f"ipsec-runbooks snapshot: {error}", err=True)
+        raise typer.Exit(2 if isinstance(error, CalledWrongly) else 3) from None
+    nodes = [answer.node for answer in recording.first.values()]
+    unread = [node for node in nodes if node.states is None]
+    typer.echo(f"{len(nodes) - len(unread)} of {len(nodes)} nodes are in {folder}")
+    for node in unread:
+        typer.echo(" ".join(node.unread), err=True)
+    raise typer.Exit(3 if unread else 0)

@@ -83,6 +83,28 @@ class NodeAnswer:
     files: Mapping[str, NodeFile]
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Two samples with the files that they were read from.
+
+    Attributes:
+        objects: The cluster's objects.
+        first: The nodes' answers, everything.
+        second: The nodes' answers a little later, states and counters.
+    """
+
+    objects: ClusterObjects
+    first: Mapping[str, NodeAnswer]
+    second: Mapping[str, NodeAnswer]
+
+    def samples(self) -> Samples:
+        """What was read, as plain data."""
+        return Samples(
+            first=snapshot_of(self.first, self.objects),
+            second=snapshot_of(self.second, self.objects),
+        )
+
+
 def read_cluster(
     *,
     kubeconfig: Path | None = None,
@@ -130,14 +152,15 @@ class ClusterReader:
 
     def samples(self, interval_s: float = 1.0) -> Samples:
         """Read everything, and states and counters once more a little later."""
+        return self.record(interval_s).samples()
+
+    def record(self, interval_s: float = 1.0) -> Recording:
+        """Read the same, and keep the files that it was read from."""
         objects = self.objects()
         first = self.read_nodes(objects, full=True)
         time.sleep(interval_s)
         second = self.read_nodes(objects, full=False)
-        return Samples(
-            first=snapshot_of(first, objects),
-            second=snapshot_of(second, objects),
-        )
+        return Recording(objects, first, second)
 
     def states(self) -> Snapshot:
         """Read the XFRM states and counters of all nodes once, quickly."""

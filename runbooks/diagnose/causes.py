@@ -31,9 +31,9 @@ DEFAULT_LEASE_TTL_S = 900.0
 #: node key is written again within the five minutes of a periodic job.
 START_TO_STATES_S = 420.0
 #: From a CiliumNode until its peers made the states.
-OBJECT_TO_STATES_S = 60.0
+OBJECT_TO_STATES_S = 30.0
 #: Timestamps in whole seconds, on clocks of several machines.
-CLOCK_TOLERANCE_S = 15.0
+CLOCK_TOLERANCE_S = 3.0
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 _UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -56,7 +56,7 @@ def cause_of(view: View, staleness: Staleness) -> Code | None:
         return None
     match uses_kvstore(cluster):
         case True:
-            return _kvstore_cause(view, staleness, made_s)
+            return _kvstore_cause(view, staleness, made_s, kept_s)
         case False:
             return _crd_cause(cluster, staleness, made_s, kept_s)
         case None:
@@ -88,27 +88,32 @@ def _crd_cause(
     return None
 
 
-def _kvstore_cause(view: View, staleness: Staleness, made_s: float) -> Code | None:
+def _kvstore_cause(
+    view: View, staleness: Staleness, made_s: float, kept_s: float
+) -> Code | None:
+    source, destination = staleness.tunnel.source, staleness.tunnel.destination
     revisions = _cause_by_revisions(view, staleness)
-    sender = view.nodes[staleness.tunnel.source].agent
-    receiver = view.nodes[staleness.tunnel.destination].agent
-    if sender.started_s is None:
+    sender_s = view.on_readers_clock(source, view.nodes[source].agent.started_s)
+    if sender_s is None:
         return revisions
-    sender_restarted = _started_just_before(sender, made_s)
-    receiver_returned = _started_just_before(receiver, made_s)
-    if sender_restarted and not receiver_returned:
+    receiver = view.nodes[destination].agent
+    receiver_s = view.on_readers_clock(destination, receiver.started_s)
+    sender_restarted = _between(kept_s, sender_s, made_s)
+    sender_ran_on = sender_s <= kept_s + CLOCK_TOLERANCE_S or (
+        sender_s < made_s - START_TO_STATES_S
+    )
+    returned = receiver_s is not None and _between(kept_s, receiver_s, made_s)
+    away_s = _away_s(receiver)
+    lease_ran_out = away_s is None or away_s >= _lease_ttl_s(
+        view.samples.first.cluster
+    )
+    # Only a vanished key makes an agent that runs on forget a node.
+    if sender_ran_on and returned and lease_ran_out:
+        return Code.KVSTORE_LEASE_EXPIRED
+    if sender_restarted and (not returned or not lease_ran_out):
         contradicted = revisions is Code.KVSTORE_LEASE_EXPIRED
         return None if contradicted else Code.KVSTORE_RECREATED
-    if receiver_returned and not sender_restarted:
-        away_s = _away_s(receiver)
-        if away_s is None:
-            # The pod was replaced, so nothing tells how long it was away. Only
-            # a vanished key makes a sender that ran on forget a node, though.
-            ran_on = sender.started_s < made_s - START_TO_STATES_S
-            return Code.KVSTORE_LEASE_EXPIRED if ran_on else revisions
-        ttl_s = _lease_ttl_s(view.samples.first.cluster)
-        return Code.KVSTORE_LEASE_EXPIRED if away_s >= ttl_s else None
-    return revisions
+    return revisions if away_s is None else None
 
 
 def _cause_by_revisions(view: View, staleness: Staleness) -> Code | None:
@@ -125,10 +130,12 @@ def _cause_by_revisions(view: View, staleness: Staleness) -> Code | None:
     return None
 
 
-def _started_just_before(agent: AgentFacts, made_s: float) -> bool:
-    if agent.started_s is None:
-        return False
-    return -CLOCK_TOLERANCE_S <= made_s - agent.started_s <= START_TO_STATES_S
+def _between(kept_s: float, started_s: float, made_s: float) -> bool:
+    """Whether an agent started after the kept states and just before the new."""
+    return (
+        started_s > kept_s + CLOCK_TOLERANCE_S
+        and -CLOCK_TOLERANCE_S <= made_s - started_s <= START_TO_STATES_S
+    )
 
 
 def _away_s(agent: AgentFacts) -> float | None:

@@ -72,7 +72,9 @@ def _evidence(staleness: Staleness) -> dict[str, Any]:
     ):
         if delta is not None:
             evidence[name] = delta
-    evidence["dropped_total"] = dropped_packets(staleness.inbound)
+    evidence["dropped_total"] = dropped_packets(
+        staleness.tunnel.inbound_after or staleness.inbound
+    )
     evidence["packets_until_healed"] = staleness.excess
     evidence["outbound_added"] = _iso(staleness.outbound.added_s)
     evidence["inbound_added"] = _iso(staleness.inbound.added_s)

@@ -178,9 +178,13 @@ class View:
 
     def added_s(self, node: str, state: XfrmState) -> float | None:
         """When a state was added, on the reader's clock as far as it is known."""
-        if state.added_s is None:
+        return self.on_readers_clock(node, state.added_s)
+
+    def on_readers_clock(self, node: str, moment_s: float | None) -> float | None:
+        """A moment on a node's clock, on the reader's as far as it is known."""
+        if moment_s is None:
             return None
-        return state.added_s - (self.clock_offset_s(node) or 0.0)
+        return moment_s - (self.clock_offset_s(node) or 0.0)
 
     def accepts_any_source(self, tunnel: Tunnel) -> bool:
         """Whether the receiver has one inbound state for all its peers."""
