@@ -14,7 +14,7 @@ from runbooks.rotation import steps
 from runbooks.rotation.cluster import Cluster, Target
 from runbooks.rotation.errors import RefusedError, RotationError
 from runbooks.rotation.lock import Holder, Lock, renewing
-from runbooks.rotation.reader import ClusterReader
+from runbooks.rotation.reader import KernelReader
 from runbooks.rotation.session import Session
 
 Options = Mapping[str, Any]
@@ -171,7 +171,7 @@ def _session(options: Options, call: Mapping[str, Any]) -> Session:
 
     return Session(
         cluster=cluster,
-        reader=ClusterReader(cluster, sample_interval_s=options.get("interval") or 2.0),
+        reader=KernelReader(target, options.get("sample_interval") or 2.0),
         tell=call["tell"],
         between=between,
     )

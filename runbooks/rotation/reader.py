@@ -1,69 +1,54 @@
-"""The nodes' kernels, read through the agents' pods."""
+"""The nodes' kernels, as the check reads them, for a run that has to wait."""
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from kubernetes import client
-from kubernetes.stream import stream
-
+from runbooks.collect.cluster import ClusterReader
+from runbooks.collect.errors import CollectError, Unreachable
 from runbooks.diagnose import diagnose
-from runbooks.rotation.cluster import AGENT_CONTAINER
+from runbooks.rotation.errors import RotationError, TransientError
 from runbooks.rotation.session import Assessment
-from runbooks.snapshot import AgentFacts, NodeSnapshot, Samples, Snapshot
-from runbooks.xfrm.text import parse_state_text
 
 if TYPE_CHECKING:
-    from runbooks.rotation.cluster import AgentPod, Cluster
+    from collections.abc import Callable
 
-# The key stays on the node.
-STATES = f"ip -s xfrm state | sed -E 's/ 0x[0-9a-f]{{17,}}/ [hash:{'0' * 64}]/'"
+    from runbooks.rotation.cluster import Target
+    from runbooks.snapshot import Snapshot
+
+T = TypeVar("T")
 
 
-class ClusterReader:
-    """Reads a cluster's kernels.
+class KernelReader:
+    """Reads a cluster's kernels; an API server that is away is no failure.
 
     Args:
-        cluster: The Kubernetes API.
+        target: Which cluster.
         sample_interval_s: Time between the two samples of a check, in seconds.
     """
 
-    def __init__(self, cluster: Cluster, sample_interval_s: float = 2.0) -> None:
-        self._cluster = cluster
+    def __init__(self, target: Target, sample_interval_s: float) -> None:
+        kubeconfig = Path(target.kubeconfig) if target.kubeconfig else None
         self._sample_interval_s = sample_interval_s
+        self._reader = _in_own_words(
+            lambda: ClusterReader.connect(kubeconfig, target.context, target.namespace)
+        )
 
     def states(self) -> Snapshot:
         """Read the XFRM states of all nodes, and nothing that takes longer."""
-        agents = self._cluster.agents()
-        with ThreadPoolExecutor(max_workers=16) as pool:
-            nodes = pool.map(self._node, agents)
-        return Snapshot({node.name: node for node in nodes})
+        return _in_own_words(self._reader.states)
 
     def assess(self) -> Assessment:
         """Run the check: two samples, and the diagnosis of both."""
-        first = self.states()
-        time.sleep(self._sample_interval_s)
-        second = self.states()
-        return Assessment(diagnose(Samples(first, second)), second)
+        samples = _in_own_words(lambda: self._reader.samples(self._sample_interval_s))
+        return Assessment(diagnose(samples), samples.first)
 
-    def _node(self, agent: AgentPod) -> NodeSnapshot:
-        try:
-            text = stream(
-                client.CoreV1Api(
-                    client.ApiClient(self._cluster.api.configuration)
-                ).connect_get_namespaced_pod_exec,
-                agent.name,
-                self._cluster.target.namespace,
-                container=AGENT_CONTAINER,
-                command=["sh", "-c", STATES],
-                stdout=True,
-                stderr=False,
-                stdin=False,
-                tty=False,
-            )
-        except Exception as error:  # noqa: BLE001
-            return NodeSnapshot(agent.node, unread=(str(error),))
-        facts = AgentFacts(pod=agent.name, ready=agent.ready, version=agent.image)
-        return NodeSnapshot(agent.node, tuple(parse_state_text(text)), agent=facts)
+
+def _in_own_words(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except Unreachable as error:
+        raise TransientError(f"the cluster ({error})") from None
+    except CollectError as error:
+        raise RotationError(str(error)) from None

@@ -10,6 +10,7 @@ import datetime
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from runbooks.report.json import as_data
 from runbooks.rotation import patch as key_patch
 from runbooks.rotation.coverage import laggards, leftovers
 from runbooks.rotation.duration import parse_duration_s
@@ -45,7 +46,7 @@ def preflight(session: Session) -> Result:
     key = key_patch.read_key(cluster, pace)
     config = persist(cluster.cilium_config, pace, what="ConfigMap cilium-config")
     agents = persist(cluster.agents, pace, what="the agents' pods")
-    assessment = session.reader.assess()
+    assessment = persist(session.reader.assess, pace, what="the nodes")
     snapshot = assessment.snapshot
     facts = Facts(
         agents=agents,
@@ -81,10 +82,12 @@ def preflight(session: Session) -> Result:
 
 def check(session: Session) -> Result:
     """Run the check once, whatever it finds."""
-    diagnosis = session.reader.assess().diagnosis
+    diagnosis = persist(
+        session.reader.assess, session.brief, what="the nodes"
+    ).diagnosis
     return {
         **_told(diagnosis),
-        "alarming": bool(diagnosis.alarming),
+        "exit_code": diagnosis.exit_code,
         "summary": _summary(diagnosis),
     }
 
@@ -176,8 +179,9 @@ def verify(
         assessment = session.reader.assess()
         last[:] = [assessment]
         diagnosis = assessment.diagnosis
-        found = [_phrase(finding) for finding in diagnosis.alarming]
-        return Look(assessment, (*found, *diagnosis.incomplete))
+        found = tuple(_phrase(finding) for finding in diagnosis.alarming)
+        pending = found or (diagnosis.incomplete if diagnosis.exit_code else ())
+        return Look(assessment, pending)
 
     try:
         assessment = wait_until(
@@ -334,7 +338,7 @@ def _told(diagnosis: Diagnosis) -> Result:
     """The check's answer in the words of its JSON."""
     return {
         "verdict": str(diagnosis.verdict),
-        "findings": [asdict(finding) for finding in diagnosis.findings],
+        "findings": as_data(diagnosis)["findings"],
         "incomplete": list(diagnosis.incomplete),
     }
 

@@ -6,7 +6,7 @@ short_description: Find stale XFRM states and everything else the check knows
 description:
   - Reads every node through its agent's pod, two samples, and diagnoses what it reads.
 options:
-  interval:
+  sample_interval:
     description: Seconds between the two samples.
     type: float
     default: 2
@@ -46,9 +46,11 @@ summary:
   type: list
   elements: str
   sample: ["healthy: 3 nodes, nothing found"]
-alarming:
-  description: Whether a finding has severity warning or critical.
+exit_code:
+  description:
+    - As of ipsec-runbooks check. 0 is healthy, 1 means at least one finding of
+      severity warning or critical, 3 that not everything could be read.
   returned: always
-  type: bool
-  sample: false
+  type: int
+  sample: 0
 """

@@ -9,7 +9,7 @@ description:
   - Fails with every reason there is, naming the node or object.
   - Finds a rotation that was interrupted, and says so.
 options:
-  interval:
+  sample_interval:
     description: Seconds between the two samples of the check.
     type: float
     default: 2

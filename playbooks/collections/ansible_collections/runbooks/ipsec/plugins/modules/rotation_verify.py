@@ -10,7 +10,7 @@ options:
     description: Seconds to wait at most for the check to find nothing.
     type: float
     default: 30
-  interval:
+  sample_interval:
     description: Seconds between the two samples of the check.
     type: float
     default: 2
