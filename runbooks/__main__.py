@@ -1,0 +1,5 @@
+"""``python -m runbooks`` is ``ipsec-runbooks``."""
+
+from runbooks.cli import main
+
+main()
