@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from runbooks.xfrm.model import XfrmPolicy, XfrmState
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runbooks.xfrm.model import XfrmPolicy, XfrmState
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-""""""
+"""One short script per condition, each run as it stands on its page."""

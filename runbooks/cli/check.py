@@ -25,9 +25,7 @@ SnapshotFolder = Annotated[
         help="Read a snapshot: one folder per node, with cilium-bugtool's files.",
     ),
 ]
-Output = Annotated[
-    Format, typer.Option("--output", "-o", help="Form of the report.")
-]
+Output = Annotated[Format, typer.Option("--output", "-o", help="Form of the report.")]
 OutputFile = Annotated[
     Path | None,
     typer.Option("--output-file", metavar="FILE", help="Write the report there."),
@@ -71,10 +69,10 @@ def check(
     needed could be read and nothing was found in the rest.
     """
     # Imported late: --help must not wait for a Kubernetes client.
-    from runbooks.collect import collect  # noqa: PLC0415
-    from runbooks.collect.errors import CalledWrongly, CollectError  # noqa: PLC0415
-    from runbooks.diagnose import diagnose  # noqa: PLC0415
-    from runbooks.report import report  # noqa: PLC0415
+    from runbooks.collect import collect
+    from runbooks.collect.errors import CollectError, UsageError
+    from runbooks.diagnose import diagnose
+    from runbooks.report import report
 
     try:
         samples = collect(
@@ -87,7 +85,7 @@ def check(
         )
     except CollectError as error:
         typer.echo(f"ipsec-runbooks check: {error}", err=True)
-        raise typer.Exit(2 if isinstance(error, CalledWrongly) else 3) from None
+        raise typer.Exit(2 if isinstance(error, UsageError) else 3) from None
     diagnosis = diagnose(samples, audit=audit)
     try:
         report(diagnosis, output, output_file, color=False if no_color else None)

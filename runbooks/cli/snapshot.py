@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer looks at annotations
 from typing import Annotated
 
 import typer
 
-from runbooks.cli.check import Context, Interval, Kubeconfig, Namespace
+from runbooks.cli.check import (  # noqa: TC001 - typer looks at annotations
+    Context,
+    Interval,
+    Kubeconfig,
+    Namespace,
+)
 
 
 def snapshot(
@@ -26,9 +31,9 @@ def snapshot(
     the cluster did. Exit status: 0 all nodes are in it, 2 called wrongly, 3 some
     could not be read; they are named.
     """
-    from runbooks.collect.cluster import ClusterReader  # noqa: PLC0415
-    from runbooks.collect.errors import CalledWrongly, CollectError  # noqa: PLC0415
-    from runbooks.collect.snapshot_folder import (  # noqa: PLC0415
+    from runbooks.collect.cluster import ClusterReader
+    from runbooks.collect.errors import CollectError, UsageError
+    from runbooks.collect.snapshot_folder import (
         require_empty,
         write_snapshot,
     )
@@ -40,7 +45,7 @@ def snapshot(
         write_snapshot(recording, folder)
     except CollectError as error:
         typer.echo(f"ipsec-runbooks snapshot: {error}", err=True)
-        raise typer.Exit(2 if isinstance(error, CalledWrongly) else 3) from None
+        raise typer.Exit(2 if isinstance(error, UsageError) else 3) from None
     nodes = [answer.node for answer in recording.first.values()]
     unread = [node for node in nodes if node.states is None]
     typer.echo(f"{len(nodes) - len(unread)} of {len(nodes)} nodes are in {folder}")

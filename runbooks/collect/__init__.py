@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runbooks.collect.errors import CalledWrongly
-from runbooks.snapshot import Samples
+from runbooks.collect.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbooks.snapshot import Samples
 
 
 def collect(
@@ -34,18 +38,18 @@ def collect(
         CollectError: Nothing can be read; the text says why and what to do.
     """
     if archive is not None and folder is not None:
-        raise CalledWrongly("--sysdump and --snapshot exclude each other.")
+        raise UsageError("--sysdump and --snapshot exclude each other.")
     path = archive or folder
     if path is not None:
         if context or kubeconfig or namespace:
-            raise CalledWrongly(
+            raise UsageError(
                 "--context, --kubeconfig and --namespace are for a cluster; an"
                 " archive is read without one."
             )
-        from runbooks.collect.archived_snapshot import read_archive  # noqa: PLC0415
+        from runbooks.collect.archived_snapshot import read_archive
 
         return read_archive(path)
-    from runbooks.collect.cluster import read_cluster  # noqa: PLC0415
+    from runbooks.collect.cluster import read_cluster
 
     return read_cluster(
         kubeconfig=kubeconfig,

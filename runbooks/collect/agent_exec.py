@@ -19,10 +19,12 @@ _PART = re.compile(
     r"^@@ file (?P<name>\S+)\n(?P<text>.*?)\n?@@ status (?P<status>\d+)$",
     re.DOTALL | re.MULTILINE,
 )
-_COMPLAINTS = re.compile(r"^@@ file (\S+)\n(.*?)(?=^@@ file |\Z)", re.DOTALL | re.MULTILINE)
+_COMPLAINTS = re.compile(
+    r"^@@ file (\S+)\n(.*?)(?=^@@ file |\Z)", re.DOTALL | re.MULTILINE
+)
 
 
-class ExecFailed(Exception):
+class ExecError(Exception):
     """An agent's pod could not be read; the text says why."""
 
 
@@ -61,7 +63,7 @@ class AgentExec:
             The node's files.
 
         Raises:
-            ExecFailed: The command could not be run or did not end in time.
+            ExecError: The command could not be run or did not end in time.
         """
         command = ["bash", "-c", self._script, "read-node", "full" if full else "brief"]
         printed, complaints = self._run(pod, command, limit_s)
@@ -77,7 +79,7 @@ class AgentExec:
                 failures[match["name"]] = last[0][:200]
         if not files and not failures:
             words = (complaints.strip() or "nothing").splitlines()[-1][:200]
-            raise ExecFailed(f"the reading script did not run in its agent: {words}")
+            raise ExecError(f"the reading script did not run in its agent: {words}")
         return Answer(files, failures)
 
     def _run(self, pod: str, command: list[str], limit_s: float) -> tuple[str, str]:
@@ -96,26 +98,27 @@ class AgentExec:
                 _request_timeout=limit_s,
             )
         except ApiException as error:
-            raise ExecFailed(_refusal(error)) from None
+            raise ExecError(_refusal(error)) from None
         except Exception as error:  # noqa: BLE001 - websocket-client raises its own
-            raise ExecFailed(f"its agent's pod can't be entered: {error}") from None
+            raise ExecError(f"its agent's pod can't be entered: {error}") from None
         try:
             answer.run_forever(timeout=limit_s)
             if answer.is_open():
-                raise ExecFailed(f"its agent did not answer within {limit_s:g} s")
+                raise ExecError(f"its agent did not answer within {limit_s:g} s")
             return _text(answer.read_stdout()), _text(answer.read_stderr())
-        except ExecFailed:
+        except ExecError:
             raise
         except Exception as error:  # noqa: BLE001 - websocket-client raises its own
-            raise ExecFailed(f"the connection to its agent broke: {error}") from None
+            raise ExecError(f"the connection to its agent broke: {error}") from None
         finally:
             answer.close()
 
     def _core(self) -> client.CoreV1Api:
-        if not hasattr(self._threads, "core"):
-            api = client.ApiClient(self._settings)
-            self._threads.core = client.CoreV1Api(api)
-        return self._threads.core
+        core: client.CoreV1Api | None = getattr(self._threads, "core", None)
+        if core is None:
+            core = client.CoreV1Api(client.ApiClient(self._settings))
+            self._threads.core = core
+        return core
 
 
 def _text(value: Any) -> str:

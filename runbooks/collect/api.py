@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import urllib3
 from kubernetes import client, config
@@ -13,12 +11,16 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 
 from runbooks.collect.errors import (
-    CalledWrongly,
     CollectError,
-    NotPermitted,
-    Unreachable,
+    NotPermittedError,
+    UnreachableError,
+    UsageError,
 )
 from runbooks.collect.objects import AGENT_LABEL, Object, is_agent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 CONNECT_LIMIT_S = 10.0
 READ_LIMIT_S = 60.0
@@ -50,13 +52,13 @@ class ClusterApi:
             context: The context; the current one if ``None``.
 
         Raises:
-            CalledWrongly: There is no usable kubeconfig.
+            UsageError: There is no usable kubeconfig.
         """
         settings = client.Configuration()
         if kubeconfig is not None and not kubeconfig.expanduser().is_file():
-            raise CalledWrongly(f"There is no kubeconfig {kubeconfig}.")
+            raise UsageError(f"There is no kubeconfig {kubeconfig}.")
         try:
-            config.load_kube_config(
+            config.load_kube_config(  # type: ignore[no-untyped-call]
                 config_file=str(kubeconfig.expanduser()) if kubeconfig else None,
                 context=context,
                 client_configuration=settings,
@@ -64,14 +66,12 @@ class ClusterApi:
         except ConfigException as error:
             if kubeconfig is None and context is None and _in_pod(settings):
                 return cls(settings)
-            raise CalledWrongly(
+            raise UsageError(
                 f"The kubeconfig can't be used: {error}. Set KUBECONFIG, or give"
                 " --kubeconfig and --context; --sysdump reads an archive instead."
             ) from None
         except Exception as error:  # noqa: BLE001 - YAML, files, base64, plug-ins
-            raise CalledWrongly(
-                f"The kubeconfig can't be read: {_line(error)}."
-            ) from None
+            raise UsageError(f"The kubeconfig can't be read: {_line(error)}.") from None
         settings.retries = False
         return cls(settings)
 
@@ -85,7 +85,7 @@ class ClusterApi:
                     needs="list on pods",
                     label_selector=selector,
                 )
-            except NotPermitted:
+            except NotPermittedError:
                 pods = self._list(
                     self._core.list_namespaced_pod,
                     "kube-system",
@@ -161,23 +161,27 @@ class ClusterApi:
         except ApiException as error:
             raise _refusal(error, needs, host) from None
         except urllib3.exceptions.HTTPError as error:
-            raise Unreachable(
+            raise UnreachableError(
                 f"The API server {host} doesn't answer: {_line(error)}. Is it the"
                 " right context, and is the cluster up?"
             ) from None
         except ValueError:
-            raise Unreachable(
+            raise UnreachableError(
                 f"{host} answered with something else than JSON: is it a Kubernetes"
                 " API server?"
             ) from None
         if not isinstance(content, dict):
-            raise Unreachable(f"{host} answered with something else than an object.")
+            raise UnreachableError(
+                f"{host} answered with something else than an object."
+            )
         return content
 
 
 def _in_pod(settings: client.Configuration) -> bool:
     try:
-        config.load_incluster_config(client_configuration=settings)
+        config.load_incluster_config(  # type: ignore[no-untyped-call]
+            client_configuration=settings
+        )
     except ConfigException:
         return False
     return True
@@ -186,18 +190,18 @@ def _in_pod(settings: client.Configuration) -> bool:
 def _refusal(error: ApiException, needs: str, host: str) -> CollectError:
     match error.status:
         case 401:
-            return NotPermitted(
+            return NotPermittedError(
                 f"The API server {host} doesn't accept the kubeconfig's credentials."
             )
         case 403:
-            return NotPermitted(f"The kubeconfig's user has no right to {needs}.")
+            return NotPermittedError(f"The kubeconfig's user has no right to {needs}.")
         case 404:
-            return NotThere(f"The cluster has none of it ({needs}).")
+            return AbsentError(f"The cluster has none of it ({needs}).")
         case status:
-            return Unreachable(f"The API server answered {status} ({needs}).")
+            return UnreachableError(f"The API server answered {status} ({needs}).")
 
 
-class NotThere(CollectError):
+class AbsentError(CollectError):
     """The cluster has no such object or resource."""
 
 

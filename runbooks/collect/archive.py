@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from runbooks.collect.errors import CalledWrongly
+from runbooks.collect.errors import UsageError
 
 #: A dump of many thousands of states is a few tens of MiB.
 LARGEST_FILE = 512 * 1024 * 1024
@@ -53,19 +53,19 @@ def wanted_files(path: Path, wanted: Wanted) -> Iterator[ArchivedFile]:
         The files.
 
     Raises:
-        CalledWrongly: There is nothing at the path, or it is no archive.
+        UsageError: There is nothing at the path, or it is no archive.
     """
     if path.is_dir():
         yield from _in_folder(path, wanted)
         return
     if not path.exists():
-        raise CalledWrongly(f"There is no file or folder {path}.")
+        raise UsageError(f"There is no file or folder {path}.")
     try:
         yield from _in_archive(path.read_bytes(), PurePosixPath(), wanted, 0)
     except _BROKEN as error:
-        raise CalledWrongly(f"{path} can't be read as an archive: {error}.") from None
+        raise UsageError(f"{path} can't be read as an archive: {error}.") from None
     except PermissionError:
-        raise CalledWrongly(f"{path} can't be read: permission denied.") from None
+        raise UsageError(f"{path} can't be read: permission denied.") from None
 
 
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, ValueError)
@@ -83,7 +83,7 @@ def _in_folder(top: Path, wanted: Wanted) -> Iterator[ArchivedFile]:
                 try:
                     yield ArchivedFile(path, file.read_bytes())
                 except PermissionError:
-                    raise CalledWrongly(
+                    raise UsageError(
                         f"{file} can't be read: permission denied."
                     ) from None
             elif name.endswith((*_TAR_ENDS, ".zip")):

@@ -16,16 +16,14 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from runbooks.collect import node_files
 from runbooks.collect.archive import wanted_files
-from runbooks.collect.errors import CalledWrongly
+from runbooks.collect.errors import UsageError
 from runbooks.collect.node_files import NodeFile, NodeFiles
 from runbooks.collect.objects import (
     Object,
@@ -35,6 +33,10 @@ from runbooks.collect.objects import (
     node_of,
 )
 from runbooks.snapshot import ClusterFacts, NodeSnapshot, Samples, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path, PurePosixPath
 
 #: Below a node's folder: the same files, read a little later.
 SECOND_SAMPLE = "second-sample"
@@ -81,11 +83,11 @@ def read_archive(path: Path) -> Samples:
         One sample, or two where the folder holds a second one.
 
     Raises:
-        CalledWrongly: There is nothing of a node to read.
+        UsageError: There is nothing of a node to read.
     """
     found = _find(path)
     if not found.nodes:
-        raise CalledWrongly(
+        raise UsageError(
             f"{path} holds no XFRM states of any node: expected folders with files"
             f" such as {node_files.STATES}.md, as cilium-bugtool writes them"
             " (cilium sysdump --quick leaves them out)."
@@ -184,7 +186,7 @@ def _objects(kind: str, text: str) -> Iterator[Object]:
 
 def _agent_pods(text: str) -> Iterator[Object]:
     """Read the agents' Pods only: a large cluster's list takes minutes."""
-    head, separator, body = text.partition("\nitems:\n")
+    _, separator, body = text.partition("\nitems:\n")
     if not separator:
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
         items = content.get("items", []) if isinstance(content, dict) else []

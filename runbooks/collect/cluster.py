@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from runbooks.collect import node_files
-from runbooks.collect.agent_exec import AgentExec, Answer, ExecFailed
-from runbooks.collect.api import ClusterApi, NotThere
-from runbooks.collect.errors import CalledWrongly, CollectError
-from runbooks.collect.node_files import NodeFile
+from runbooks.collect.agent_exec import AgentExec, Answer, ExecError
+from runbooks.collect.api import AbsentError, ClusterApi
+from runbooks.collect.errors import CollectError, UsageError
 from runbooks.collect.objects import (
     Object,
     agent_facts,
@@ -28,6 +25,12 @@ from runbooks.snapshot import (
     Samples,
     Snapshot,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from runbooks.collect.node_files import NodeFile
 
 T = TypeVar("T")
 
@@ -146,7 +149,7 @@ class ClusterReader:
         """Read the kubeconfig; nothing is sent yet.
 
         Raises:
-            CalledWrongly: There is no usable kubeconfig.
+            UsageError: There is no usable kubeconfig.
         """
         return cls(ClusterApi.connect(kubeconfig, context), namespace)
 
@@ -176,14 +179,14 @@ class ClusterReader:
         pods = self._api.agents(self._namespace)
         if not pods:
             where = f"in namespace {self._namespace}" if self._namespace else "anywhere"
-            raise CalledWrongly(
+            raise UsageError(
                 f"The cluster runs no Cilium agent {where}: no pod with the label"
                 " k8s-app=cilium and a container cilium-agent. Is it the right"
                 " context? --namespace says where Cilium runs."
             )
         namespaces = {_namespace_of(pod) for pod in pods}
         if len(namespaces) > 1:
-            raise CalledWrongly(
+            raise UsageError(
                 "Cilium agents run in several namespaces"
                 f" ({', '.join(sorted(namespaces))}): choose one with --namespace."
             )
@@ -193,7 +196,7 @@ class ClusterReader:
         def tried(read: Callable[[], T], otherwise: T, what: str) -> T:
             try:
                 return read()
-            except NotThere:
+            except AbsentError:
                 unread.append(f"The cluster has no {what}.")
             except CollectError as error:
                 unread.append(f"{what} not read: {error}")
@@ -236,9 +239,7 @@ class ClusterReader:
         return found
 
 
-def snapshot_of(
-    answers: Mapping[str, NodeAnswer], objects: ClusterObjects
-) -> Snapshot:
+def snapshot_of(answers: Mapping[str, NodeAnswer], objects: ClusterObjects) -> Snapshot:
     """Put together what was read of the nodes and of the cluster."""
     return Snapshot(
         nodes={name: answer.node for name, answer in sorted(answers.items())},
@@ -254,7 +255,7 @@ def _read_node(run: AgentExec, name: str, pod: Object, *, full: bool) -> NodeAns
     began_s = time.time()
     try:
         answer = run.read(facts.pod or "", full=full, limit_s=NODE_LIMIT_S)
-    except ExecFailed as error:
+    except ExecError as error:
         return _unread(name, facts, f"{name}: not read, {error}.")
     node = node_files.read_node(name, answer.files)
     return NodeAnswer(
@@ -308,7 +309,7 @@ def _require_ipsec(config_map: Object | None) -> None:
     if str(settings.get("enable-ipsec", "false")).lower() != "true":
         wireguard = str(settings.get("enable-wireguard", "")).lower() == "true"
         instead = " (it uses WireGuard)" if wireguard else ""
-        raise CalledWrongly(
+        raise UsageError(
             f"IPsec is not enabled in this cluster{instead}: enable-ipsec is not"
             " true in ConfigMap cilium-config. There is nothing to check."
         )

@@ -7,13 +7,13 @@ class CollectError(Exception):
     """Nothing can be read; the text is a sentence that says what to do."""
 
 
-class CalledWrongly(CollectError):
+class UsageError(CollectError):
     """The request itself can't be met: a wrong path, context or cluster."""
 
 
-class NotPermitted(CollectError):
+class NotPermittedError(CollectError):
     """The cluster refuses; the text names the verb and the resource."""
 
 
-class Unreachable(CollectError):
+class UnreachableError(CollectError):
     """The cluster doesn't answer."""

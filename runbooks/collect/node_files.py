@@ -52,7 +52,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 _KIND_OF = {name: kind for kind, names in NAMES.items() for name in names}
 
 _VERSION = re.compile(r"\b(?:Daemon: |Client: )?v?(\d+\.\d+\.\d+[\w.+-]*)")
-_STATUS_VERSION = re.compile(r"^Cilium:\s+\S+\s+v?(\d+\.\d+\.\d+[\w.+-]*)", re.MULTILINE)
+_STATUS_VERSION = re.compile(
+    r"^Cilium:\s+\S+\s+v?(\d+\.\d+\.\d+[\w.+-]*)", re.MULTILINE
+)
 _KEYS_IN_USE = re.compile(r"Keys in use:\s+(\d+)")
 _INTERFACE = re.compile(r"^\d+:\s+([^:@\s]+)")
 _INET = re.compile(r"^\s+inet6?\s+([0-9a-fA-F.:]+)(?:/\d+)?.*\bscope (\w+)")

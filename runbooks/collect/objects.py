@@ -43,9 +43,7 @@ def cluster_facts(
         _name(node): _seconds(_metadata(node).get("creationTimestamp"))
         for node in nodes
     }
-    facts = (
-        _cilium_node(node, node_created.get(_name(node))) for node in cilium_nodes
-    )
+    facts = (_cilium_node(node, node_created.get(_name(node))) for node in cilium_nodes)
     stored_nodes = (_stored_node(key) for key in stored)
     status = (daemonset or {}).get("status") or {}
     return ClusterFacts(

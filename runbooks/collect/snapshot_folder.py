@@ -7,17 +7,20 @@ gives them. A second sample lies in a folder of its own below each node.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from runbooks.collect.archived_snapshot import READ_TIMES, SECOND_SAMPLE
-from runbooks.collect.cluster import NodeAnswer, Recording
-from runbooks.collect.errors import CalledWrongly
-from runbooks.collect.objects import Object
+from runbooks.collect.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from runbooks.collect.cluster import NodeAnswer, Recording
+    from runbooks.collect.objects import Object
 
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -30,7 +33,7 @@ def write_snapshot(recording: Recording, folder: Path) -> None:
         folder: Where to; made if need be, and empty.
 
     Raises:
-        CalledWrongly: The folder isn't empty or can't be written.
+        UsageError: The folder isn't empty or can't be written.
     """
     require_empty(folder)
     try:
@@ -46,19 +49,19 @@ def write_snapshot(recording: Recording, folder: Path) -> None:
         }
         (folder / READ_TIMES).write_text(json.dumps(read_times, indent=2) + "\n")
     except OSError as error:
-        raise CalledWrongly(f"The snapshot can't be written: {error}.") from None
+        raise UsageError(f"The snapshot can't be written: {error}.") from None
 
 
 def require_empty(folder: Path) -> None:
     """Refuse a folder that holds something: two snapshots would mix.
 
     Raises:
-        CalledWrongly: The folder isn't empty, or is a file.
+        UsageError: The folder isn't empty, or is a file.
     """
     if folder.exists() and not folder.is_dir():
-        raise CalledWrongly(f"{folder} is a file; give a folder.")
+        raise UsageError(f"{folder} is a file; give a folder.")
     if folder.is_dir() and any(folder.iterdir()):
-        raise CalledWrongly(f"The folder {folder} isn't empty; give a new one.")
+        raise UsageError(f"The folder {folder} isn't empty; give a new one.")
 
 
 def _write_node(folder: Path, answer: NodeAnswer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from runbooks.diagnose.coverage import (
     everything_needed,
@@ -20,7 +21,9 @@ from runbooks.diagnose.sequence_exhaustion import sequence_exhaustion
 from runbooks.diagnose.stale_states import stale_states
 from runbooks.diagnose.version_skew import agent_version_skew
 from runbooks.diagnose.view import View
-from runbooks.snapshot import Samples
+
+if TYPE_CHECKING:
+    from runbooks.snapshot import Samples
 
 __all__ = ["RULES", "Diagnosis", "Finding", "Rule", "diagnose", "narrow"]
 

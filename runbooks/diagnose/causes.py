@@ -19,11 +19,14 @@ answer is that it can't be told.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code
-from runbooks.diagnose.staleness import Staleness
-from runbooks.diagnose.view import View
-from runbooks.snapshot import AgentFacts, ClusterFacts
+
+if TYPE_CHECKING:
+    from runbooks.diagnose.staleness import Staleness
+    from runbooks.diagnose.view import View
+    from runbooks.snapshot import AgentFacts, ClusterFacts
 
 #: Cilium's default of kvstore-lease-ttl.
 DEFAULT_LEASE_TTL_S = 900.0
@@ -104,9 +107,7 @@ def _kvstore_cause(
     )
     returned = receiver_s is not None and _between(kept_s, receiver_s, made_s)
     away_s = _away_s(receiver)
-    lease_ran_out = away_s is None or away_s >= _lease_ttl_s(
-        view.samples.first.cluster
-    )
+    lease_ran_out = away_s is None or away_s >= _lease_ttl_s(view.samples.first.cluster)
     # Only a vanished key makes an agent that runs on forget a node.
     if sender_ran_on and returned and lease_ran_out:
         return Code.KVSTORE_LEASE_EXPIRED
@@ -120,9 +121,7 @@ def _cause_by_revisions(view: View, staleness: Staleness) -> Code | None:
     """Judge by etcd's revisions: whose keys are younger than the others'."""
     stored = view.samples.first.cluster.stored_nodes
     receiver = stored.get(staleness.tunnel.destination)
-    others = [
-        node.create_revision for node in stored.values() if node is not receiver
-    ]
+    others = [node.create_revision for node in stored.values() if node is not receiver]
     if receiver is None or len(others) < 2:
         return None
     if receiver.create_revision > max(others):

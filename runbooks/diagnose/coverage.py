@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import NodeReading
-from runbooks.diagnose.view import View
 from runbooks.xfrm.model import Direction
+
+if TYPE_CHECKING:
+    from runbooks.diagnose.view import View
 
 
 def node_readings(view: View) -> tuple[NodeReading, ...]:
@@ -38,25 +41,20 @@ def unread_sentences(view: View) -> tuple[str, ...]:
             f"{name}: {', '.join(sorted(where))} encrypt for this address, but no"
             " node that was read has it."
         )
-    if not any(_has_cilium_states(view, node) for node in view.read):
-        if first.cluster.config.get("enable-ipsec") != "true" and view.read:
-            sentences.append(
-                "No node has an XFRM state of Cilium: is IPsec enabled"
-                " (enable-ipsec in cilium-config)?"
-            )
+    if view.read and not _encrypts(view):
+        sentences.append(
+            "No node has an XFRM state of Cilium: is IPsec enabled"
+            " (enable-ipsec in cilium-config)?"
+        )
     return tuple(dict.fromkeys(sentences))
 
 
 def everything_needed(view: View) -> bool:
     """Whether the states of every node were read, and there are any."""
-    config = view.samples.first.cluster.config
     return (
         bool(view.read)
         and all(reading.read for reading in node_readings(view))
-        and (
-            config.get("enable-ipsec") == "true"
-            or any(_has_cilium_states(view, node) for node in view.read)
-        )
+        and _encrypts(view)
     )
 
 
@@ -87,6 +85,10 @@ def _address_order(address: str) -> tuple[int, int]:
     return (ip.version, int(ip))
 
 
-def _has_cilium_states(view: View, node: str) -> bool:
-    states = view.nodes[node].states or ()
-    return any(state.direction is not None for state in states)
+def _encrypts(view: View) -> bool:
+    """Whether the cluster is known to use IPsec; a lone node has no states."""
+    return view.samples.first.cluster.config.get("enable-ipsec") == "true" or any(
+        state.direction is not None
+        for node in view.read
+        for state in view.nodes[node].states or ()
+    )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
 from runbooks.diagnose.staleness import different_keys
-from runbooks.diagnose.view import Tunnel, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runbooks.diagnose.view import Tunnel, View
 
 
 def key_mismatches(view: View) -> Iterable[Finding]:
@@ -42,9 +46,9 @@ def _made_between_reads(view: View, tunnel: Tunnel) -> bool:
         (tunnel.inbound, tunnel.source),
     ):
         read_s = view.nodes[other].clock_s
-        if state is not None and state.added_s is not None and read_s is not None:
-            if state.added_s >= read_s:
-                return True
+        added_s = state.added_s if state is not None else None
+        if added_s is not None and read_s is not None and added_s >= read_s:
+            return True
     return False
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
-from runbooks.diagnose.view import Tunnel, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runbooks.diagnose.view import Tunnel, View
 
 
 def missing_states(view: View) -> Iterable[Finding]:
@@ -36,9 +40,9 @@ def _of_pair(view: View, source: str, destination: str) -> Iterable[Finding]:
             {"missing_on": source, "direction": "out"},
         )
         return
-    if len({t.spi for t in outbound}) > 1 or len(view.spis) > 1:
-        if any(_has_inbound(view, t) for t in outbound):
-            return
+    rotating = len(view.spis) > 1
+    if rotating and any(_has_inbound(view, t) for t in outbound):
+        return
     lacking = [t for t in outbound if not _has_inbound(view, t)]
     lacking = [t for t in lacking if not _made_after_read(view, t)]
     if lacking:

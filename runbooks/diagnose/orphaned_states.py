@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
-from runbooks.diagnose.view import View
 from runbooks.xfrm.model import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runbooks.diagnose.view import View
 
 
 def orphaned_states(view: View) -> Iterable[Finding]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
-from runbooks.diagnose.view import View
 from runbooks.xfrm.stat import COUNTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runbooks.diagnose.view import View
 
 #: Rises with every deleted pod or busy moment of a healthy node.
 HARMLESS = frozenset(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
-from runbooks.diagnose.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runbooks.diagnose.view import View
 
 
 def rotation_in_progress(view: View) -> Iterable[Finding]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runbooks.diagnose.causes import cause_of
 from runbooks.diagnose.finding import Code, Finding, Severity
 from runbooks.diagnose.staleness import Staleness, dropped_packets, judge
-from runbooks.diagnose.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runbooks.diagnose.view import View
 
 
 def stale_states(view: View) -> Iterable[Finding]:

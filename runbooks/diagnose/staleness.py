@@ -31,9 +31,11 @@ sent more than was dropped.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from runbooks.diagnose.view import Tunnel, View
-from runbooks.xfrm.model import XfrmState
+if TYPE_CHECKING:
+    from runbooks.diagnose.view import Tunnel, View
+    from runbooks.xfrm.model import XfrmState
 
 #: Both ends of a tunnel are made within seconds; nodes' clocks differ by some.
 AGE_TOLERANCE_S = 15.0
@@ -183,9 +185,9 @@ def _outbound_is_younger(
 ) -> bool:
     made_out = view.added_s(tunnel.source, outbound)
     made_in = view.added_s(tunnel.destination, inbound)
-    if made_out is not None and made_in is not None:
-        if made_out - made_in > AGE_TOLERANCE_S:
-            return True
+    younger_by_s = 0.0 if made_out is None or made_in is None else made_out - made_in
+    if younger_by_s > AGE_TOLERANCE_S:
+        return True
     source, destination, spi = tunnel.ends
     back = (destination, source, spi)
     for reverse in view.pairs.get((tunnel.destination, tunnel.source), ()):

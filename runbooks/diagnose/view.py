@@ -7,12 +7,16 @@ chooses the node IDs in them for itself.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from runbooks.snapshot import NodeSnapshot, Samples, Snapshot
 from runbooks.xfrm.model import Direction, XfrmState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from runbooks.snapshot import NodeSnapshot, Samples, Snapshot
 
 #: Source, destination and SPI: what both ends agree on.
 Ends = tuple[str, str, int]
@@ -170,11 +174,24 @@ class View:
         return moved | ({newest.spi} if newest else frozenset())
 
     def clock_offset_s(self, node: str) -> float | None:
-        """How far a node's clock is ahead of the reader's, if both are known."""
-        snapshot = self.nodes.get(node)
-        if snapshot is None or snapshot.clock_s is None or snapshot.read_s is None:
-            return None
-        return snapshot.clock_s - snapshot.read_s
+        """How far a node's clock is ahead of the reader's, if both are known.
+
+        A node looks at its clock a moment after the reader did; the shorter that
+        moment, the better, so the smaller of two measurements counts.
+        """
+        snapshots = [self.nodes.get(node)]
+        if self.samples.second is not None:
+            snapshots.append(self.samples.second.nodes.get(node))
+        return min(
+            (
+                snapshot.clock_s - snapshot.read_s
+                for snapshot in snapshots
+                if snapshot is not None
+                and snapshot.clock_s is not None
+                and snapshot.read_s is not None
+            ),
+            default=None,
+        )
 
     def added_s(self, node: str, state: XfrmState) -> float | None:
         """When a state was added, on the reader's clock as far as it is known."""
@@ -238,4 +255,3 @@ def _by_ends(
         if other is None or (state.oseq, -state.seq) > (other.oseq, -other.seq):
             found[ends] = state
     return found
-

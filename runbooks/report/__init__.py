@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import enum
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runbooks.diagnose.finding import Diagnosis
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runbooks.diagnose.finding import Diagnosis
 
 
 class Format(enum.StrEnum):
@@ -33,7 +36,7 @@ def report(
         color: Whether text has colors; ``None`` leaves it to the terminal.
     """
     if output is Format.TEXT and file is None:
-        from runbooks.report.text import print_text  # noqa: PLC0415
+        from runbooks.report.text import print_text
 
         print_text(diagnosis, sys.stdout, color=color)
         return
@@ -48,14 +51,14 @@ def rendered(diagnosis: Diagnosis, output: Format) -> str:
     """Render a report; the modules load late, since each form needs others."""
     match output:
         case Format.JSON:
-            from runbooks.report.json import to_json  # noqa: PLC0415
+            from runbooks.report.json import to_json
 
             return to_json(diagnosis)
         case Format.HTML:
-            from runbooks.report.html import to_html  # noqa: PLC0415
+            from runbooks.report.html import to_html
 
             return to_html(diagnosis)
         case Format.TEXT:
-            from runbooks.report.text import to_text  # noqa: PLC0415
+            from runbooks.report.text import to_text
 
             return to_text(diagnosis)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Diagnosis, Finding, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROTATE = "ansible-playbook rotate-ipsec-key.yml   (in playbooks/)"
 CHECK = "ipsec-runbooks check"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runbooks.diagnose.finding import Diagnosis, Finding
+if TYPE_CHECKING:
+    from runbooks.diagnose.finding import Diagnosis, Finding
 
 #: Grows only when a key changes its meaning.
 SCHEMA = 1

@@ -1,0 +1,45 @@
+"""A diagnosis for a browser: one file that needs nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from runbooks.diagnose.finding import Code, Diagnosis
+from runbooks.report.advice import CAUSES, VERDICTS, next_steps, runbook_pages
+from runbooks.report.matrix import matrix
+
+#: A browser has more room than a terminal.
+LARGEST_MATRIX = 60
+MOST_FINDINGS = 500
+
+
+def to_html(diagnosis: Diagnosis, made: datetime | None = None) -> str:
+    """Write a diagnosis as an HTML page.
+
+    Args:
+        diagnosis: The diagnosis.
+        made: When it was made; now if ``None``.
+
+    Returns:
+        The page, styles included.
+    """
+    environment = Environment(
+        loader=PackageLoader("runbooks.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        diagnosis=diagnosis,
+        verdict_text=VERDICTS[diagnosis.verdict],
+        causes=CAUSES,
+        matrix=matrix(diagnosis, LARGEST_MATRIX),
+        steps=next_steps(diagnosis),
+        pages=runbook_pages(diagnosis),
+        stale_code=Code.STALE_XFRM_STATE,
+        most_findings=MOST_FINDINGS,
+        made=(made or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M:%S UTC"),
+    )
