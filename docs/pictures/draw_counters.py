@@ -87,7 +87,9 @@ def draw_numbers(record: dict[str, Any], axes: Axes) -> None:
             if end == "inbound":
                 name_spi(axes, spi, times, values)
         line.set_label(labels[end])
-    axes.set_ylabel("sequence number")
+    # Before it breaks, a lab sends far more packets than in the time shown.
+    axes.set_yscale("symlog", linthresh=10)
+    axes.set_ylabel("sequence number (log)")
     axes.set_ylim(bottom=0)
     axes.legend(
         loc="upper center",
@@ -130,13 +132,13 @@ def draw_errors(record: dict[str, Any], axes: Axes) -> None:
 
 
 def name_events(record: dict[str, Any], axes: Axes) -> None:
-    """Write every event's name above its line, the last ones one row higher."""
+    """Write every event's name above its line, each a row below the one before."""
     for nth, event in enumerate(record["events"]):
         axes.annotate(
             event["what"],
             (event["t_s"], 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(0, 4 + 14 * (nth % 3)),
+            xytext=(0, 4 + 14 * (len(record["events"]) - 1 - nth)),
             textcoords="offset points",
             fontsize=9,
             ha="left",

@@ -16,9 +16,12 @@ import subprocess
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from runbooks.lab.client import LabClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +36,15 @@ READ = (
     "ip -s xfrm state | grep -E '^src|proto esp|mark|seq-hi'; "
     "grep -E 'XfrmInState(Proto|Seq)Error' /proc/net/xfrm_stat"
 )
+#: What `lab break` says of the pair, and how the picture puts it.
+STEPS = {
+    f"{SOURCE} sends 100000 packets to {DESTINATION}": f"{SOURCE} sends 100000 packets",
+    f"the agent of {DESTINATION} goes down": f"{DESTINATION}'s agent goes down",
+    f"{SOURCE} has deleted its states for {DESTINATION}: the lease has expired": (
+        f"lease expired: {SOURCE} deletes its states"
+    ),
+    f"the agent of {DESTINATION} is back": f"{DESTINATION}'s agent is back",
+}
 PAUSE_S = 0.5
 #: How long each phase is shown.
 HEALTHY_S, BROKEN_S, HEALED_S = 15.0, 20.0, 15.0
@@ -40,9 +52,9 @@ HEALTHY_S, BROKEN_S, HEALED_S = 15.0, 20.0, 15.0
 
 def lab(*arguments: str, check: bool = True) -> str:
     """Call the lab's command line."""
-    words = len(arguments) if "--" not in arguments else arguments.index("--")
+    verbs = 2 if arguments[0] == "traffic" else 1
     name = ("--name", LAB)
-    command = ["ipsec-runbooks", "lab", *arguments[:words], *name, *arguments[words:]]
+    command = ["ipsec-runbooks", "lab", *arguments[:verbs], *name, *arguments[verbs:]]
     return subprocess.run(command, check=check, capture_output=True, text=True).stdout
 
 
@@ -80,6 +92,7 @@ class Recorder:
 
     def __init__(self, pair: tuple[str, str]) -> None:
         self.pair = pair
+        self.client = LabClient(LAB)
         self.start_s = time.monotonic()
         self.samples: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
@@ -96,8 +109,8 @@ class Recorder:
     def sample(self) -> None:
         """Read the receiver, then the sender, as a check must."""
         at_s = self.now_s()
-        received = lab("exec", DESTINATION, "--", "sh", "-c", READ)
-        sent = lab("exec", SOURCE, "--", "sh", "-c", READ)
+        received = self.client.run(DESTINATION, ["sh", "-c", READ]).stdout
+        sent = self.client.run(SOURCE, ["sh", "-c", READ]).stdout
         errors = re.search(r"XfrmInStateProtoError\s+(\d+)", received)
         assert errors is not None
         self.samples.append(
@@ -119,13 +132,13 @@ class Recorder:
 def recording(pair: tuple[str, str]) -> Iterator[Recorder]:
     """Record in the background for as long as the block lasts."""
     recorder = Recorder(pair)
-    thread = threading.Thread(target=recorder.run)
-    thread.start()
-    try:
-        yield recorder
-    finally:
-        recorder.done.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as background:
+        sampling = background.submit(recorder.run)
+        try:
+            yield recorder
+        finally:
+            recorder.done.set()
+        sampling.result()
 
 
 def address(node: str, env: dict[str, str]) -> str:
@@ -135,6 +148,18 @@ def address(node: str, env: dict[str, str]) -> str:
     return subprocess.run(
         command, check=True, capture_output=True, text=True, env=env
     ).stdout
+
+
+def break_while_watched(recorder: Recorder) -> None:
+    """Break the lab, and note each step as it says that it takes it."""
+    command = ["ipsec-runbooks", "lab", "break", "kvstore-lease-expired"]
+    command += ["--name", LAB, "--node", DESTINATION]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as breaking:
+        assert breaking.stdout is not None
+        for line in breaking.stdout:
+            if line.strip() in STEPS:
+                recorder.event(STEPS[line.strip()])
+    assert breaking.returncode == 0
 
 
 def record(env: dict[str, str]) -> dict[str, Any]:
@@ -150,8 +175,7 @@ def record(env: dict[str, str]) -> dict[str, Any]:
     lab("traffic", "start")
     with recording(pair) as recorder:
         time.sleep(HEALTHY_S)
-        recorder.event(f"{DESTINATION}'s agent goes down")
-        lab("break", "kvstore-lease-expired", "--node", DESTINATION)
+        break_while_watched(recorder)
         time.sleep(BROKEN_S)
         recorder.event("key rotation starts")
         subprocess.run(
