@@ -15,9 +15,11 @@ from runbooks.lab.kubeapi.answers import answer, refusal
 from runbooks.lab.kubeapi.credentials import AUTHENTICATED, Identity
 from runbooks.lab.kubeapi.execution import choose_container, exec_request
 from runbooks.lab.kubeapi.faults import ConnectionDroppedError, Faults
+from runbooks.lab.kubeapi.openapi_v2 import MEDIA_TYPE, openapi_v2
 from runbooks.lab.kubeapi.rbac import check_access
 from runbooks.lab.kubeapi.request import RequestInfo, parse
 from runbooks.lab.kubeapi.reviews import review
+from runbooks.lab.kubeapi.spdy_exec import exec_over_spdy
 from runbooks.lab.kubeapi.status import (
     JsonObject,
     StatusError,
@@ -99,9 +101,11 @@ class Api:
         if http.path in _HEALTH:
             return web.Response(text="ok")
         identity = self._identify(http)
-        if (
-            document := discovery.document(self.store.catalogue, http.path)
-        ) is not None:
+        if http.path == "/openapi/v2":
+            content = openapi_v2(self.store.catalogue)
+            return web.Response(body=content, content_type=MEDIA_TYPE)
+        document = discovery.document(self.store.catalogue, http.path)
+        if document is not None:
             return answer(document)
         info = parse(http.method, http.path.rstrip("/"), http.query)
         check_access(self.store, identity, info)
@@ -178,8 +182,11 @@ class Api:
         argv = http.query.getall("command", [])
         request = exec_request(pod, argv, http.query)
         await self.dial(pod)
-        if http.headers.get("Upgrade", "").lower() == "websocket":
+        upgrade = http.headers.get("Upgrade", "").lower()
+        if upgrade == "websocket":
             return await exec_over_websocket(http, request, self.exec_handler)
+        if upgrade == "spdy/3.1":
+            return await exec_over_spdy(http, request, self.exec_handler)
         raise bad_request("Upgrade request required")
 
 
