@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from runbooks.lab.client import LabClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -73,7 +76,9 @@ class RunningLab:
 def lab() -> Iterator[RunningLab]:
     """A healthy lab of three nodes; whoever breaks it heals it."""
     name = f"test-{os.getpid()}"
-    running = RunningLab(name, Path(f"/tmp/ipsec-runbooks-{os.getuid()}/{name}/kubeconfig"))
+    running = RunningLab(
+        name, Path(f"/tmp/ipsec-runbooks-{os.getuid()}/{name}/kubeconfig")
+    )
     try:
         running.run("up")
         yield running
@@ -81,7 +86,7 @@ def lab() -> Iterator[RunningLab]:
         running.run("down")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def broken_lab(lab: RunningLab) -> Iterator[RunningLab]:
     """The lab with node2's lease expired while traffic flows; healed after."""
     lab.run("traffic", "start")
