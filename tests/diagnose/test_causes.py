@@ -1,0 +1,152 @@
+"""The cause is told from what the cluster's objects say, or not at all."""
+
+from dataclasses import replace
+
+import pytest
+
+from runbooks.diagnose import diagnose, narrow
+from runbooks.diagnose.causes import duration_s
+from runbooks.diagnose.finding import Code, Verdict
+from runbooks.snapshot import AgentFacts, ClusterFacts, StoredNodeFacts
+from tests.diagnose.cluster_builder import CRD, DAY, NOW, make_cluster
+
+MADE = NOW - 3600
+LONG_AGO = AgentFacts(started_s=NOW - 30 * DAY)
+
+
+def causes(samples):
+    return {f.cause for f in diagnose(samples).findings if f.code.startswith("stale")}
+
+
+def lease_expired():
+    cluster = make_cluster(3).break_node("node2", MADE)
+    returned = AgentFacts(started_s=MADE - 10, previous_finished_s=MADE - 1500)
+    cluster.agents = {"node1": LONG_AGO, "node2": returned, "node3": LONG_AGO}
+    return cluster
+
+
+def store_recreated():
+    """node1 restarted first, node3 next, node2 last: it keeps its old states."""
+    cluster = make_cluster(3).break_node("node2", MADE)
+    cluster.agents = {
+        "node1": AgentFacts(started_s=MADE - 100, previous_finished_s=MADE - 103),
+        "node2": AgentFacts(started_s=MADE + 900, previous_finished_s=MADE + 897),
+        "node3": AgentFacts(started_s=MADE - 60, previous_finished_s=MADE - 63),
+    }
+    return cluster
+
+
+def cilium_node_recreated():
+    cluster = make_cluster(3).break_node("node2", MADE)
+    cluster.config = dict(CRD)
+    cluster.created_s = {"node2": MADE - 2}
+    cluster.agents = {
+        "node1": LONG_AGO,
+        "node2": AgentFacts(started_s=MADE - 4, previous_finished_s=MADE - 7),
+        "node3": LONG_AGO,
+    }
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("cluster", "cause"),
+    [
+        (lease_expired, Code.KVSTORE_LEASE_EXPIRED),
+        (store_recreated, Code.KVSTORE_RECREATED),
+        (cilium_node_recreated, Code.CILIUMNODE_RECREATED),
+    ],
+)
+def test_each_of_the_three_ways_is_told(cluster, cause):
+    diagnosis = diagnose(cluster().once())
+
+    assert {f.cause for f in diagnosis.findings} == {cause}
+    assert {f.runbook for f in diagnosis.findings} == {str(cause)}
+
+
+def test_cause_is_told_on_clocks_that_are_hours_apart():
+    cluster = lease_expired()
+    cluster.clock_ahead_s = {"node1": -5000, "node3": 9000}
+    for name in ("node1", "node3"):
+        ahead = cluster.clock_ahead_s[name]
+        cluster.agents[name] = AgentFacts(started_s=LONG_AGO.started_s + ahead)
+
+    assert causes(cluster.twice()) == {Code.KVSTORE_LEASE_EXPIRED}
+
+
+def test_agent_away_for_less_than_the_lease_is_no_expired_lease():
+    cluster = lease_expired()
+    cluster.agents["node2"] = AgentFacts(
+        started_s=MADE - 10, previous_finished_s=MADE - 60
+    )
+
+    assert causes(cluster.once()) == {None}
+
+
+def test_lease_of_the_cluster_counts_not_the_default():
+    cluster = lease_expired()
+    cluster.config["kvstore-lease-ttl"] = "25s"
+    cluster.agents["node2"] = AgentFacts(
+        started_s=MADE - 10, previous_finished_s=MADE - 60
+    )
+
+    assert causes(cluster.once()) == {Code.KVSTORE_LEASE_EXPIRED}
+
+
+@pytest.mark.parametrize("missing", ["config", "agents"])
+def test_without_the_objects_no_cause_is_guessed(missing):
+    cluster = lease_expired()
+    setattr(cluster, missing, {})
+
+    assert causes(cluster.once()) == {None}
+
+
+def test_old_cilium_node_is_no_cause():
+    cluster = cilium_node_recreated()
+    cluster.created_s = {}
+
+    assert causes(cluster.once()) == {None}
+
+
+def test_young_cilium_node_long_before_the_states_is_no_cause():
+    cluster = cilium_node_recreated()
+    cluster.created_s = {"node2": MADE - 2000}
+
+    assert causes(cluster.once()) == {None}
+
+
+def test_young_key_in_the_store_tells_of_an_expired_lease():
+    cluster = make_cluster(3).break_node("node2", MADE)
+    samples = cluster.once()
+    stored = {
+        name: StoredNodeFacts(name, create_revision=revision)
+        for name, revision in (("node1", 12), ("node2", 120), ("node3", 57))
+    }
+    facts = ClusterFacts(stored_nodes=stored)
+    samples = replace(samples, first=replace(samples.first, cluster=facts))
+
+    assert causes(samples) == {Code.KVSTORE_LEASE_EXPIRED}
+
+
+def test_narrowing_keeps_the_condition_and_drops_others():
+    other = narrow(diagnose(cilium_node_recreated().once()), Code.KVSTORE_LEASE_EXPIRED)
+    same = narrow(diagnose(lease_expired().once()), Code.KVSTORE_LEASE_EXPIRED)
+
+    assert (other.verdict, other.exit_code) == (Verdict.HEALTHY, 0)
+    assert (same.verdict, len(same.findings), same.exit_code) == (Verdict.STALE, 2, 1)
+
+
+def test_narrowing_keeps_stale_pairs_whose_cause_is_unknown():
+    cluster = lease_expired()
+    cluster.agents = {}
+
+    narrowed = narrow(diagnose(cluster.once()), Code.KVSTORE_LEASE_EXPIRED)
+
+    assert narrowed.verdict is Verdict.STALE
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("15m0s", 900), ("25s", 25), ("1h2m3.5s", 3723.5), ("", None), ("soon", None)],
+)
+def test_durations_are_read_as_go_prints_them(text, seconds):
+    assert duration_s(text) == seconds
