@@ -26,6 +26,7 @@ from runbooks.collect.archive import wanted_files
 from runbooks.collect.errors import UsageError
 from runbooks.collect.node_files import NodeFile, NodeFiles
 from runbooks.collect.objects import (
+    AGENT_CONTAINER,
     Object,
     agent_facts,
     cluster_facts,
@@ -56,6 +57,7 @@ _OBJECT_FILES: Mapping[str, re.Pattern[str]] = {
 }
 _BUGTOOL = re.compile(r"(?:.*-)?cilium-bugtool-(?P<rest>.+?)(?:\.tar(?:\.gz)?|\.tgz)?")
 _SYSDUMP_TIME = re.compile(r"-\d{8}-\d{6}$")
+_TOP_LEVEL_KEY = re.compile(r"^(?=\w)", re.MULTILINE)
 _LIST_ITEM = re.compile(r"^(\s*)- ", re.MULTILINE)
 
 # libyaml's loader is an order of magnitude faster, and not everywhere.
@@ -192,17 +194,14 @@ def _agent_pods(text: str) -> Iterator[Object]:
         items = content.get("items", []) if isinstance(content, dict) else []
         yield from (item for item in items if isinstance(item, dict))
         return
+    body = _TOP_LEVEL_KEY.split(body, maxsplit=1)[0]
     match = _LIST_ITEM.match(body)
     if match is None:
         return
     for item in re.split(rf"^(?={match[1]}- )", body, flags=re.MULTILINE):
-        if "cilium-agent" not in item:
-            continue
-        content = yaml.load(item, Loader=_Loader)  # noqa: S506 - a safe loader
-        if isinstance(content, dict):  # the last one carries the list's own fields
-            content = content.get("items", [])
-        if isinstance(content, list):
-            yield from (pod for pod in content if isinstance(pod, dict))
+        if AGENT_CONTAINER in item:
+            pods = yaml.load(item, Loader=_Loader)  # noqa: S506 - a safe loader
+            yield from (pod for pod in pods or () if isinstance(pod, dict))
 
 
 def _node_name(

@@ -127,9 +127,9 @@ class Cluster:
     def remove(self, node: str, *, peer: str, way: Direction | None = None) -> None:
         for where in list(self.states):
             owner, src, dst, _, direction = where
-            if owner == node and way in {None, direction}:
-                if src in self.ips[peer] or dst in self.ips[peer]:
-                    del self.states[where]
+            theirs = src in self.ips[peer] or dst in self.ips[peer]
+            if owner == node and theirs and way in {None, direction}:
+                del self.states[where]
 
     def snapshot(self) -> Snapshot:
         nodes = {}
