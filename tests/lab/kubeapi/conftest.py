@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runbooks.lab.kubeapi import Credentials, Faults, Store, executable_not_found, serve
+from runbooks.lab.kubeapi import (
+    Credentials,
+    Faults,
+    Server,
+    Store,
+    executable_not_found,
+    serve,
+)
 from runbooks.lab.kubeapi.objects import (
     agent_pod,
     cilium_node,
@@ -90,8 +97,36 @@ class Cluster:
     node: FakeNode
     folder: Path
     url: str = ""
-    address: tuple[str, int] = ("", 0)
+    address: tuple[str, int] = ("127.0.0.1", 0)
     kubeconfig: Path = field(default_factory=Path)
+    server: Server | None = None
+
+    def __post_init__(self):
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="kubeapi")
+
+    def wait(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
+
+    def start(self):
+        """Serve; after a stop, at the same address again."""
+        listener = socket.create_server(self.address)
+        self.address = listener.getsockname()
+        self.url = "https://{}:{}".format(*self.address)
+        self.server = self.wait(
+            serve(
+                self.store,
+                listener,
+                self.credentials,
+                self.node.run,
+                log_handler=read_log,
+                faults=self.faults,
+                dial=self.node.dial,
+            )
+        )
+
+    def stop(self):
+        self.wait(self.server.close())
 
     def write_kubeconfig(self, name, content):
         path = self.folder / name
@@ -182,36 +217,17 @@ def store():
 
 @pytest.fixture
 def cluster(store, tmp_path):
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="kubeapi")
-    thread.start()
-    listener = socket.create_server(("127.0.0.1", 0))
     cluster = Cluster(store, Credentials(), Faults(), FakeNode(), tmp_path)
-    cluster.address = listener.getsockname()
-    cluster.url = "https://{}:{}".format(*cluster.address)
+    cluster.thread.start()
+    cluster.start()
     content = cluster.credentials.admin_kubeconfig(cluster.url)
     cluster.kubeconfig = cluster.write_kubeconfig("admin.yaml", content)
-
-    def wait(coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(20)
-
-    server = wait(
-        serve(
-            store,
-            listener,
-            cluster.credentials,
-            cluster.node.run,
-            log_handler=read_log,
-            faults=cluster.faults,
-            dial=cluster.node.dial,
-        )
-    )
     yield cluster
     cluster.faults.clear()
-    wait(server.close())
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(20)
-    loop.close()
+    cluster.stop()
+    cluster.loop.call_soon_threadsafe(cluster.loop.stop)
+    cluster.thread.join(20)
+    cluster.loop.close()
 
 
 @pytest.fixture(scope="session")
