@@ -28,9 +28,8 @@ pygments_style = "friendly"
 highlight_language = "none"
 
 # A reader copies commands, never prompts or output.
-copybutton_prompt_text = r"[$#] "
+copybutton_prompt_text = r"[$#>] "
 copybutton_prompt_is_regexp = True
-copybutton_line_continuation_character = "\\"
 
 html_theme = "sphinx_rtd_theme"
 html_theme_options = {

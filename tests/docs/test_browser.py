@@ -9,6 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -108,6 +109,31 @@ def test_command_stands_on_the_first_screen(runbook):
     command = runbook.find_element(By.CSS_SELECTOR, ".highlight-shell-session pre")
     assert command.text.startswith("$ ipsec-runbooks check")
     assert command.rect["y"] + command.rect["height"] < DESKTOP[1]
+
+
+def test_copy_button_copies_whole_commands_and_nothing_else(runbook):
+    button = runbook.execute_script(
+        "return [...document.querySelectorAll('.highlight')]"
+        ".find(block => block.textContent.includes('agent_of()'))"
+        ".querySelector('.copybtn');"
+    )
+    runbook.execute_script(
+        "document.addEventListener('copy', event => {"
+        "  window.copied = String(getSelection()) || event.target.value;"
+        "});"
+        "arguments[0].scrollIntoView({block: 'center'});",
+        button,
+    )
+    ActionChains(runbook).move_to_element(button).click(button).perform()
+    copied = runbook.execute_script("return window.copied;")
+    assert copied.splitlines() == [
+        "agent_of() {",
+        "  kubectl -n kube-system get pods -l k8s-app=cilium -o name \\",
+        "    --field-selector spec.nodeName=$1",
+        "}",
+        "kubectl -n kube-system exec $(agent_of node2) -c cilium-agent -- \\",
+        "  grep ProtoError /proc/net/xfrm_stat",
+    ]
 
 
 @pytest.fixture

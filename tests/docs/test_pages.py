@@ -72,13 +72,19 @@ def run(page: Path, tally: Tally, folder: Path, env: dict[str, str]) -> None:
     assert tally.blocks > 0
 
 
+def end_own_lab() -> str:
+    down = ["ipsec-runbooks", "lab", "down", "--name", OWN_LAB]
+    programs = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return subprocess.run(
+        down, env=os.environ | programs, capture_output=True, text=True, check=True
+    ).stdout
+
+
 @pytest.fixture
 def own_lab():
     """The name of a lab that the page itself starts and ends."""
     yield OWN_LAB
-    down = ["ipsec-runbooks", "lab", "down", "--name", OWN_LAB]
-    result = subprocess.run(down, capture_output=True, text=True, check=True)
-    assert "No lab" in result.stdout, "the page left its lab running"
+    end_own_lab()
 
 
 @pytest.mark.timeout(600)
@@ -99,3 +105,4 @@ def test_commands_of_the_page_about_the_lab_print_what_it_shows(
 ):
     tally = tallies[str(LAB_PAGE)] = Tally()
     run(LAB_PAGE, tally, tmp_path, environment(tmp_path, own_lab))
+    assert "No lab" in end_own_lab(), "the page left its lab running"
