@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import secrets
 from typing import TYPE_CHECKING
 
 from runbooks.lab.kubeapi.status import JsonObject, bad_request, invalid
@@ -18,11 +19,18 @@ _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = re.compile(rf"^{_LABEL}(\.{_LABEL})*$")
 # Names of RBAC objects are path segments: system:node, for example.
 _PATH_SEGMENT = re.compile(r"^(?!\.{1,2}$)[^/%]+$")
+# rand.String of k8s.io/apimachinery: no vowels, nothing that reads like another.
+_NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
 def timestamp(moment: datetime) -> str:
     """Format as ``metav1.Time``: UTC, whole seconds."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def generated_name(prefix: str) -> str:
+    """Make a name from ``metadata.generateName``."""
+    return prefix + "".join(secrets.choice(_NAME_ALPHABET) for _ in range(5))
 
 
 def check_shape(resource: Resource, obj: object) -> JsonObject:

@@ -77,3 +77,30 @@ def replacement(
         changed = made.get("spec") != old.get("spec")
         meta["generation"] = was.get("generation", 1) + changed
     return made
+
+
+def check_deletion(
+    resource: Resource, stored: JsonObject, uid: str | None, version: str | None
+) -> None:
+    """Refuse to delete another object, or version, than was meant.
+
+    Args:
+        resource: The resource.
+        stored: The object that would be deleted.
+        uid: The uid that is meant, if it matters.
+        version: The resourceVersion that is meant, if it matters.
+
+    Raises:
+        StatusError: 409.
+    """
+    meta = stored["metadata"]
+    for what, wanted, actual in (
+        ("UID", uid, meta["uid"]),
+        ("ResourceVersion", version, meta["resourceVersion"]),
+    ):
+        if wanted and wanted != actual:
+            why = (
+                f"Precondition failed: {what} in precondition: {wanted}, {what} in "
+                f"object meta: {actual}"
+            )
+            raise conflict(resource.plural, resource.group, meta["name"], why)

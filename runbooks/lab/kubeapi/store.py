@@ -7,15 +7,24 @@ verb. Semantics: Kubernetes API conventions (``sig-architecture/api-conventions`
 from __future__ import annotations
 
 import copy
-import secrets
 import threading
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from runbooks.lab.kubeapi.admission import check_name, check_shape, settle, timestamp
+from runbooks.lab.kubeapi.admission import (
+    check_name,
+    check_shape,
+    generated_name,
+    settle,
+    timestamp,
+)
 from runbooks.lab.kubeapi.patches import PatchType, apply_patch
-from runbooks.lab.kubeapi.replacement import replacement, version_required
+from runbooks.lab.kubeapi.replacement import (
+    check_deletion,
+    replacement,
+    version_required,
+)
 from runbooks.lab.kubeapi.resources import Catalogue, Resource, custom_resource
 from runbooks.lab.kubeapi.selectors import both
 from runbooks.lab.kubeapi.status import (
@@ -23,7 +32,6 @@ from runbooks.lab.kubeapi.status import (
     StatusError,
     already_exists,
     bad_request,
-    conflict,
     method_not_allowed,
     not_found,
 )
@@ -35,8 +43,6 @@ if TYPE_CHECKING:
 JsonObjects: TypeAlias = list[JsonObject]
 _Key: TypeAlias = tuple[str, str | None, str]
 _DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
-# rand.String of k8s.io/apimachinery: no vowels, nothing that reads like another.
-_NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
 class Store:
@@ -91,8 +97,7 @@ class Store:
             made |= {"apiVersion": served.api_version, "kind": served.kind}
             meta = made.setdefault("metadata", {})
             if not meta.get("name") and meta.get("generateName"):
-                suffix = "".join(secrets.choice(_NAME_ALPHABET) for _ in range(5))
-                meta["name"] = meta["generateName"] + suffix
+                meta["name"] = generated_name(meta["generateName"])
             check_name(served, meta.get("name", ""))
             key = self._key(served, meta.get("namespace"), meta["name"])
             if meta.get("resourceVersion"):
@@ -290,18 +295,8 @@ class Store:
         with self._lock:
             served = self.catalogue.named(resource)
             key = self._key(served, namespace, name)
-            meta = self._stored(served, key)["metadata"]
-            conditions = (
-                ("UID", uid, meta["uid"]),
-                ("ResourceVersion", resource_version, meta["resourceVersion"]),
-            )
-            for what, wanted, actual in conditions:
-                if wanted and wanted != actual:
-                    why = (
-                        f"Precondition failed: {what} in precondition: {wanted}, "
-                        f"{what} in object meta: {actual}"
-                    )
-                    raise conflict(served.plural, served.group, name, why)
+            stored = self._stored(served, key)
+            check_deletion(served, stored, uid, resource_version)
             gone = copy.deepcopy(self._objects[key])
             if not dry_run:
                 self._remove(key, orphan=orphan)
