@@ -56,16 +56,19 @@ def lock(options: Options, **call: Any) -> Result:
 def patch(options: Options, **call: Any) -> Result:
     """Put the next key into the Secret."""
     expected = options["expected_key_id"]
-    to_key_id = expected % 15 + 1
-    if call["check_mode"]:
-        ids = {"from_key_id": expected, "to_key_id": to_key_id}
-        return {"changed": True, **ids, "diff": _diff(expected, to_key_id)}
     holder = Holder.of_process(call["controller_pid"])
 
     def put(session: Session) -> Result:
-        result = steps.patch(
-            session, expected, holder.name, per_tunnel=options["per_tunnel_keys"]
-        )
+        if call["check_mode"]:
+            result = steps.would_patch(session, expected, over=options["over"])
+        else:
+            result = steps.patch(
+                session,
+                expected,
+                holder.name,
+                per_tunnel=options["per_tunnel_keys"],
+                over=options["over"],
+            )
         if result["changed"]:
             result["diff"] = _diff(result["from_key_id"], result["to_key_id"])
         return result

@@ -52,6 +52,7 @@ def draw_and_patch(
     pace: Pace,
     *,
     per_tunnel: bool = False,
+    over: str = "",
 ) -> RotationRecord:
     """Draw the next key and patch the Secret with it, record included.
 
@@ -64,6 +65,7 @@ def draw_and_patch(
         started_by: Who rotates, for the record.
         pace: How long and how often to repeat where the API server is away.
         per_tunnel: Set the ``+`` also where the old key lacks it.
+        over: ID of an interrupted rotation that the preflight found to be over.
 
     Returns:
         The record as it now stands on the Secret.
@@ -74,7 +76,7 @@ def draw_and_patch(
     """
     secret, key = _read(cluster, pace)
     going_on = unfinished(read_record(secret.annotations), key.key_id)
-    if going_on is not None:
+    if going_on is not None and going_on.rotation_id != over:
         return going_on
     if key.key_id != expected_key_id:
         raise _changed(expected_key_id, key.key_id)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from runbooks.collect.cluster import ClusterReader
-from runbooks.collect.errors import CollectError, Unreachable
+from runbooks.collect.errors import CollectError, UnreachableError
 from runbooks.diagnose import diagnose
 from runbooks.rotation.errors import RotationError, TransientError
 from runbooks.rotation.session import Assessment
@@ -48,7 +48,7 @@ class KernelReader:
 def _in_own_words(read: Callable[[], T]) -> T:
     try:
         return read()
-    except Unreachable as error:
+    except UnreachableError as error:
         raise TransientError(f"the cluster ({error})") from None
     except CollectError as error:
         raise RotationError(str(error)) from None

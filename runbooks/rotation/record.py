@@ -6,6 +6,7 @@ which one is in the cluster without the other. It holds IDs, never a key.
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,3 +72,13 @@ def unfinished(record: RotationRecord | None, key_id: int) -> RotationRecord | N
     if record is None or record.finished_at or record.to_key_id != key_id:
         return None
     return record
+
+
+def started_long_ago(record: RotationRecord, limit_s: float) -> bool:
+    """Whether a rotation began longer ago than a limit, as far as clocks tell."""
+    try:
+        started = datetime.datetime.fromisoformat(record.started_at)
+        age = datetime.datetime.now(datetime.UTC) - started
+    except (ValueError, TypeError):
+        return True
+    return age.total_seconds() > limit_s

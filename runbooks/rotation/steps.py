@@ -11,17 +11,20 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from runbooks.report.json import as_data
+from runbooks.report.text import to_text
 from runbooks.rotation import patch as key_patch
-from runbooks.rotation.coverage import laggards, leftovers
+from runbooks.rotation.coverage import laggards, leftovers, spis_in_use
 from runbooks.rotation.duration import parse_duration_s
 from runbooks.rotation.errors import RefusedError, TransientError, WaitLimitError
 from runbooks.rotation.preflight import Facts, reasons_to_refuse
+from runbooks.rotation.record import started_long_ago
 from runbooks.rotation.waiting import Look, Pace, persist, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from runbooks.diagnose.finding import Diagnosis, Finding
+    from runbooks.rotation.record import RotationRecord
     from runbooks.rotation.session import Assessment, Session
     from runbooks.snapshot import Snapshot
 
@@ -31,6 +34,8 @@ RECLAIM_TIMER_S = 60.0
 RECLAIM_MARGIN_S = 60.0
 #: kubelet brings a Secret to its nodes within about a minute.
 PROPAGATE_AT_LEAST_S = 180.0
+#: An interrupted rotation that needs no more is gone on with for this long.
+FORGOTTEN_AFTER_S = 3600.0
 DEFAULT_ROTATION_DURATION = "5m"
 
 Result = dict[str, Any]
@@ -66,18 +71,40 @@ def preflight(session: Session) -> Result:
     reasons = reasons_to_refuse(facts)
     if reasons:
         raise RefusedError(reasons)
+    duration_s = rotation_duration_s(config)
+    over = _interrupted_but_over(facts, assessment.diagnosis, duration_s)
+    resumes = None if over else key.unfinished
     result: Result = {
-        "key_id": key.unfinished.from_key_id if key.unfinished else key.key_id,
-        "next_key_id": key.key_id if key.unfinished else key.key_id % 15 + 1,
+        "key_id": resumes.from_key_id if resumes else key.key_id,
+        "next_key_id": key.key_id if resumes else key.key_id % 15 + 1,
         "algorithm": key.algorithm,
-        "resumes": asdict(key.unfinished) if key.unfinished else None,
+        "resumes": asdict(resumes) if resumes else None,
+        "over": over.rotation_id if over else "",
         "nodes": sorted(facts.addresses),
         "version": ", ".join(sorted(set(facts.versions.values()))),
-        "rotation_duration_s": rotation_duration_s(config),
+        "rotation_duration_s": duration_s,
         **_told(assessment.diagnosis),
         "counters": _counters(snapshot),
     }
     return {**result, "summary": list(_outlook(result))}
+
+
+def _interrupted_but_over(
+    facts: Facts, diagnosis: Diagnosis, duration_s: float
+) -> RotationRecord | None:
+    """The interrupted rotation, if only its end was not written down.
+
+    Every node is on the new SPI alone. A healthy cluster gets the end that is
+    missing; a broken one needs a new key, and so does one that was left for long.
+    """
+    record = facts.unfinished
+    if record is None:
+        return None
+    settled = all(
+        spis_in_use(states) <= {record.to_key_id} for states in facts.states.values()
+    )
+    late = started_long_ago(record, duration_s + FORGOTTEN_AFTER_S)
+    return record if settled and (late or diagnosis.alarming) else None
 
 
 def check(session: Session) -> Result:
@@ -89,28 +116,51 @@ def check(session: Session) -> Result:
         **_told(diagnosis),
         "exit_code": diagnosis.exit_code,
         "summary": _summary(diagnosis),
+        "text": to_text(diagnosis).rstrip(),
     }
 
 
 def patch(
-    session: Session, expected_key_id: int, started_by: str, *, per_tunnel: bool = False
+    session: Session,
+    expected_key_id: int,
+    started_by: str,
+    *,
+    per_tunnel: bool = False,
+    over: str = "",
 ) -> Result:
     """Put the next key into the Secret, or find the rotation that goes on.
 
     Returns:
         The record, with ``changed`` telling whether this call drew the key.
     """
-    before = key_patch.read_key(session.cluster, session.brief)
-    if before.unfinished is not None:
-        return {"changed": False, **asdict(before.unfinished)}
+    before = key_patch.read_key(session.cluster, session.brief).unfinished
+    if before is not None and before.rotation_id != over:
+        return {"changed": False, **asdict(before)}
     record = key_patch.draw_and_patch(
         session.cluster,
         expected_key_id,
         started_by,
         session.brief,
         per_tunnel=per_tunnel,
+        over=over,
     )
     return {"changed": True, **asdict(record)}
+
+
+def would_patch(session: Session, expected_key_id: int, *, over: str = "") -> Result:
+    """What :func:`patch` would do; no key is drawn."""
+    before = key_patch.read_key(session.cluster, session.brief).unfinished
+    if before is not None and before.rotation_id != over:
+        return {
+            "changed": False,
+            "from_key_id": before.from_key_id,
+            "to_key_id": before.to_key_id,
+        }
+    return {
+        "changed": True,
+        "from_key_id": expected_key_id,
+        "to_key_id": expected_key_id % 15 + 1,
+    }
 
 
 def propagate(
@@ -344,11 +394,11 @@ def _told(diagnosis: Diagnosis) -> Result:
 
 
 def _summary(diagnosis: Diagnosis) -> list[str]:
-    found = diagnosis.findings or diagnosis.incomplete
+    count = len(diagnosis.findings)
+    found = f"{count} finding{'s' * (count != 1)}" if count else "nothing found"
     return [
-        f"{diagnosis.verdict}: {len(diagnosis.nodes)} nodes"
-        + ("" if found else ", nothing found"),
-        *(f"{f.severity}: {_phrase(f)}. {f.summary}" for f in diagnosis.findings),
+        f"{diagnosis.verdict}: {len(diagnosis.nodes)} nodes, {found}.",
+        *(f"{f.severity}: {_phrase(f)}: {f.summary}" for f in diagnosis.findings),
         *diagnosis.incomplete,
     ]
 

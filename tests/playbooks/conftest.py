@@ -4,12 +4,14 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
-from runbooks.lab.kubeapi import executable_not_found
+from runbooks.lab.kubeapi import executable_not_found, service_account
 from tests.rotation.fleet import Api, Fleet
 
 ROOT = Path(__file__).parents[2]
@@ -105,15 +107,58 @@ class Run:
         return rest.partition("\nTASK [")[0]
 
 
+class RunningPlaybook:
+    """A playbook that runs, and what it has said so far."""
+
+    def __init__(self, process):
+        self.process = process
+        self._out = []
+        self._said = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            with self._said:
+                self._out.append(line)
+                self._said.notify_all()
+        with self._said:
+            self._said.notify_all()
+
+    @property
+    def out(self):
+        return "".join(self._out)
+
+    def wait_for(self, text):
+        with self._said:
+            said = self._said.wait_for(
+                lambda: text in self.out or not self._reader.is_alive(), 90
+            )
+        assert said, self.out
+        assert text in self.out, self.out
+
+    def kill(self):
+        """End it as a crash would, and wait until none of its workers is left."""
+        self.process.kill()
+        self.process.wait(30)
+        # The pipe closes when its last holder, a worker, is gone.
+        self._reader.join(60)
+        assert not self._reader.is_alive(), "a worker outlives its controller"
+
+    def finish(self):
+        self.process.wait(120)
+        self._reader.join(30)
+        return Run(self.process.returncode, self.out)
+
+
 class Playbooks:
     """Runs playbooks as an operator does: from their folder."""
 
-    def __init__(self, api, folder):
-        self.api = api
+    def __init__(self, kubeconfig, folder):
         self.folder = folder
         self.reports = folder / "reports"
         self.environment = os.environ | {
-            "KUBECONFIG": str(api.kubeconfig),
+            "KUBECONFIG": str(kubeconfig),
             "HOME": str(folder / "home"),
             "TMPDIR": str(folder / "tmp"),
             "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
@@ -138,7 +183,7 @@ class Playbooks:
         return [str(ANSIBLE_PLAYBOOK), playbook, *extra, *options]
 
     def start(self, playbook, *options):
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.command(playbook, *options),
             cwd=PLAYBOOKS,
             env=self.environment,
@@ -147,11 +192,10 @@ class Playbooks:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        return RunningPlaybook(process)
 
     def run(self, playbook, *options):
-        process = self.start(playbook, *options)
-        out, _ = process.communicate(timeout=120)
-        return Run(process.returncode, out)
+        return self.start(playbook, *options).finish()
 
     def rotate(self, *options):
         return self.run("rotate-ipsec-key.yml", *options)
@@ -170,5 +214,16 @@ def api(fleet, tmp_path):
 
 
 @pytest.fixture
-def playbooks(api, tmp_path):
-    return Playbooks(api, tmp_path)
+def playbooks(fleet, api, tmp_path):
+    """Playbooks that run with the rights of ``files/rbac.yml`` and no more."""
+    for thing in yaml.safe_load_all((PLAYBOOKS / "files" / "rbac.yml").read_text()):
+        fleet.store.create(thing)
+
+    def kubeconfig_of(account):
+        stored = fleet.store.get("serviceaccounts", account, "kube-system")
+        uid = stored["metadata"]["uid"]
+        return api.token_kubeconfig(service_account("kube-system", account, uid))
+
+    made = Playbooks(kubeconfig_of("ipsec-rotate"), tmp_path)
+    made.kubeconfig_of = kubeconfig_of
+    return made

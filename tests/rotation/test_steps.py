@@ -18,7 +18,7 @@ STALE = Finding(
 def rotate(session):
     """The steps in the order of the playbook."""
     before = steps.preflight(session)
-    record = steps.patch(session, before["key_id"], "me")
+    record = steps.patch(session, before["key_id"], "me", over=before["over"])
     spread = steps.propagate(session, record["to_key_id"], 5, 0.01)
     gone = steps.reclaim(session, record["to_key_id"], 5, 0.01)
     after = steps.verify(session, 0.05, before["counters"])
@@ -62,6 +62,26 @@ def test_run_killed_after_any_step_is_gone_on_with(session, fleet, step):
     assert second["rotation_id"] == done["rotation_id"] == first["rotation_id"]
     assert not second["changed"]
     assert fleet.secret_line == line
+
+
+def test_cluster_that_broke_after_an_interruption_gets_a_new_key(session, reader):
+    steps.patch(session, 3, "me")
+    steps.propagate(session, 4, 5, 0.01)
+    steps.reclaim(session, 4, 5, 0.01)
+    reader.findings = [STALE]
+    before, record, *_ = rotate(session)
+    assert before["resumes"] is None
+    assert (record["from_key_id"], record["to_key_id"]) == (4, 5)
+
+
+def test_rotation_forgotten_since_last_week_does_not_stand_for_this_one(session, fleet):
+    steps.patch(session, 3, "me")
+    steps.propagate(session, 4, 5, 0.01)
+    secret = fleet.secret
+    secret["metadata"]["annotations"][PREFIX + "started-at"] = "2026-01-01T00:00:00Z"
+    fleet.store.update(secret)
+    _, record, *_ = rotate(session)
+    assert (record["from_key_id"], record["to_key_id"]) == (4, 5)
 
 
 def test_run_killed_before_the_patch_leaves_nothing(session):

@@ -45,7 +45,12 @@ summary:
   returned: always
   type: list
   elements: str
-  sample: ["healthy: 3 nodes, nothing found"]
+  sample: ["healthy: 3 nodes, nothing found."]
+text:
+  description: The same as ipsec-runbooks check prints it.
+  returned: always
+  type: str
+  sample: "Verdict: healthy"
 exit_code:
   description:
     - As of ipsec-runbooks check. 0 is healthy, 1 means at least one finding of

@@ -13,6 +13,10 @@ options:
     description: The key ID that the preflight saw in the Secret.
     type: int
     required: true
+  over:
+    description: ID of an interrupted rotation that the preflight found to be over.
+    type: str
+    default: ""
   per_tunnel_keys:
     description:
       - Set the C(+) that asks for a key per pair, also where the old key lacks it.

@@ -45,6 +45,13 @@ resumes:
   returned: success
   type: dict
   sample: {}
+over:
+  description:
+    - ID of an interrupted rotation that is over but for its end being written down.
+      Empty if there is none.
+  returned: success
+  type: str
+  sample: ""
 nodes:
   description: The nodes.
   returned: success

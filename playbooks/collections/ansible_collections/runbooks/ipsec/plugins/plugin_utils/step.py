@@ -72,8 +72,8 @@ class StepAction(ActionBase):
             steps = importlib.import_module("runbooks.rotation.ansible")
         except ImportError as error:
             raise AnsibleActionFail(
-                "The Python package cilium-ipsec-runbooks can't be imported by"
-                f" {sys.executable}, which runs Ansible ({error}). Install it there:"
-                f" {sys.executable} -m pip install cilium-ipsec-runbooks"
+                "The Python package cilium-ipsec-runbooks is not installed, or not"
+                f" completely, for {sys.executable}, which runs Ansible ({error})."
+                f" Install it: {sys.executable} -m pip install cilium-ipsec-runbooks"
             ) from None
         return getattr(steps, self.step)
