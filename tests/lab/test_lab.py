@@ -17,7 +17,10 @@ PAIRS = [(a, b) for a in NODES for b in NODES if a != b]
 
 
 def status(lab):
-    return {row["name"]: row for row in json.loads(lab.run("status", "--output", "json").stdout)}
+    return {
+        row["name"]: row
+        for row in json.loads(lab.run("status", "--output", "json").stdout)
+    }
 
 
 def traffic(lab):
@@ -121,7 +124,9 @@ def test_traffic_arrives_complete_on_every_pair(lab):
 
 
 def test_exec_passes_streams_and_status_through(lab):
-    done = lab.run("exec", "node1", "--", "sh", "-c", "echo o; echo e >&2; exit 7", check=False)
+    done = lab.run(
+        "exec", "node1", "--", "sh", "-c", "echo o; echo e >&2; exit 7", check=False
+    )
     assert (done.stdout, done.stderr, done.returncode) == ("o\n", "e\n", 7)
 
 
