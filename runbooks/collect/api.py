@@ -58,7 +58,7 @@ class ClusterApi:
         if kubeconfig is not None and not kubeconfig.expanduser().is_file():
             raise UsageError(f"There is no kubeconfig {kubeconfig}.")
         try:
-            config.load_kube_config(  # type: ignore[no-untyped-call]
+            config.load_kube_config(
                 config_file=str(kubeconfig.expanduser()) if kubeconfig else None,
                 context=context,
                 client_configuration=settings,
@@ -67,7 +67,7 @@ class ClusterApi:
             if kubeconfig is None and context is None and _in_pod(settings):
                 return cls(settings)
             raise UsageError(
-                f"The kubeconfig can't be used: {error}. Set KUBECONFIG, or give"
+                f"The kubeconfig can't be used: {_line(error)}. Set KUBECONFIG, or give"
                 " --kubeconfig and --context; --sysdump reads an archive instead."
             ) from None
         except Exception as error:  # noqa: BLE001 - YAML, files, base64, plug-ins
@@ -179,9 +179,7 @@ class ClusterApi:
 
 def _in_pod(settings: client.Configuration) -> bool:
     try:
-        config.load_incluster_config(  # type: ignore[no-untyped-call]
-            client_configuration=settings
-        )
+        config.load_incluster_config(client_configuration=settings)
     except ConfigException:
         return False
     return True
@@ -190,13 +188,18 @@ def _in_pod(settings: client.Configuration) -> bool:
 def _refusal(error: ApiException, needs: str, host: str) -> CollectError:
     match error.status:
         case 401:
-            return NotPermittedError(
+            return UsageError(
                 f"The API server {host} doesn't accept the kubeconfig's credentials."
             )
         case 403:
             return NotPermittedError(f"The kubeconfig's user has no right to {needs}.")
         case 404:
             return AbsentError(f"The cluster has none of it ({needs}).")
+        case None | 0:
+            return UnreachableError(
+                f"No connection to the API server {host}:"
+                f" {' '.join(str(error.reason).split())}."
+            )
         case status:
             return UnreachableError(f"The API server answered {status} ({needs}).")
 
@@ -205,6 +208,6 @@ class AbsentError(CollectError):
     """The cluster has no such object or resource."""
 
 
-def _line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return text[0].rstrip(".") if text else type(error).__name__
+def _line(error: object) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 #: Below a node's folder: the same files, read a little later.
 SECOND_SAMPLE = "second-sample"
-#: When a snapshot folder was read, per sample and node, on the reader's clock.
-READ_TIMES = "read-times.json"
+#: Per sample and node: when it was read, on the reader's clock, and what was not.
+READING = "reading.json"
 
 _OBJECT_FILES: Mapping[str, re.Pattern[str]] = {
     kind: re.compile(rf"(?:{names})(?:-\d{{8}}-\d{{6}})?\.(?:ya?ml|json)")
@@ -72,7 +72,7 @@ class _Found:
         default_factory=lambda: defaultdict(dict)
     )
     objects: dict[str, list[Object]] = field(default_factory=lambda: defaultdict(list))
-    read_times: Mapping[str, Any] = field(default_factory=dict)
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_archive(path: Path) -> Samples:
@@ -100,16 +100,17 @@ def read_archive(path: Path) -> Samples:
         nodes=found.objects["nodes"],
         daemonset=next(iter(found.objects["daemonset"]), None),
         stored=found.objects["stored"],
+        unread=map(str, found.reading.get("cluster") or ()),
     )
     pods = [pod for pod in found.objects["pods"] if is_agent(pod)]
-    first: dict[str, NodeSnapshot] = {}
-    second: dict[str, NodeSnapshot] = {}
+    first = {node.name: node for node in _unread_nodes(found.reading, "first")}
+    second = {node.name: node for node in _unread_nodes(found.reading, "second")}
     for folder, files in sorted(found.nodes.items()):
         later = folder.name == SECOND_SAMPLE
         home = folder.parent if later else folder
         name = _node_name(home, found.nodes.get(home, {}), pods, cluster, path)
-        node = _with_read_time(
-            node_files.read_node(name, files), found.read_times, later=later
+        node = _with_reading(
+            node_files.read_node(name, files), found.reading, later=later
         )
         target = second if later else first
         if name not in target or target[name].states is None:
@@ -126,8 +127,8 @@ def _find(path: Path) -> _Found:
     for file in wanted_files(path, _wanted):
         text = file.content.decode(errors="replace")
         kind = node_files.kind_of(file.path.name)
-        if file.path.name == READ_TIMES:
-            found.read_times = _json_object(text)
+        if file.path.name == READING:
+            found.reading = _json_object(text)
         elif (objects := _object_kind(file.path.name)) is not None:
             found.objects[objects].extend(_objects(objects, text))
         elif kind is not None:
@@ -142,7 +143,7 @@ def _find(path: Path) -> _Found:
 
 def _wanted(path: PurePosixPath) -> bool:
     return (
-        path.name == READ_TIMES
+        path.name == READING
         or node_files.kind_of(path.name) is not None
         or _object_kind(path.name) is not None
     )
@@ -266,11 +267,24 @@ def _with_agent(node: NodeSnapshot, pods: Iterable[Object]) -> NodeSnapshot:
     return node
 
 
-def _with_read_time(
-    node: NodeSnapshot, read_times: Mapping[str, Any], *, later: bool
+def _with_reading(
+    node: NodeSnapshot, reading: Mapping[str, Any], *, later: bool
 ) -> NodeSnapshot:
-    sample = read_times.get("second" if later else "first")
-    read_s = sample.get(node.name) if isinstance(sample, dict) else None
-    if not isinstance(read_s, int | float):
+    """Add what the writer of a snapshot folder noted about a node."""
+    sample = reading.get("second" if later else "first")
+    noted = sample.get(node.name) if isinstance(sample, dict) else None
+    if not isinstance(noted, dict):
         return node
-    return replace(node, read_s=float(read_s))
+    read_s = noted.get("read_s")
+    return replace(
+        node,
+        read_s=float(read_s) if isinstance(read_s, int | float) else None,
+        unread=tuple(map(str, noted.get("unread") or node.unread)),
+    )
+
+
+def _unread_nodes(reading: Mapping[str, Any], sample: str) -> Iterator[NodeSnapshot]:
+    """The nodes that the writer of a snapshot folder could not read."""
+    noted = reading.get(sample)
+    for name in noted if isinstance(noted, dict) else ():
+        yield _with_reading(NodeSnapshot(name), reading, later=sample == "second")

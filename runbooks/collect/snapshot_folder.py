@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from runbooks.collect.archived_snapshot import READ_TIMES, SECOND_SAMPLE
+from runbooks.collect.archived_snapshot import READING, SECOND_SAMPLE
 from runbooks.collect.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,11 +43,12 @@ def write_snapshot(recording: Recording, folder: Path) -> None:
         for name, answer in recording.second.items():
             _write_node(folder / name / SECOND_SAMPLE, answer)
         _write_objects(folder, recording)
-        read_times = {
-            "first": _read_times(recording.first),
-            "second": _read_times(recording.second),
+        reading = {
+            "cluster": recording.objects.unread,
+            "first": _reading(recording.first),
+            "second": _reading(recording.second),
         }
-        (folder / READ_TIMES).write_text(json.dumps(read_times, indent=2) + "\n")
+        (folder / READING).write_text(json.dumps(reading, indent=2) + "\n")
     except OSError as error:
         raise UsageError(f"The snapshot can't be written: {error}.") from None
 
@@ -131,9 +132,8 @@ def _only(thing: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     return {key: thing[key] for key in keys if key in thing}
 
 
-def _read_times(answers: Mapping[str, NodeAnswer]) -> dict[str, float]:
+def _reading(answers: Mapping[str, NodeAnswer]) -> dict[str, dict[str, Any]]:
     return {
-        name: answer.node.read_s
+        name: {"read_s": answer.node.read_s, "unread": answer.node.unread}
         for name, answer in answers.items()
-        if answer.node.read_s is not None
     }

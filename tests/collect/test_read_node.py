@@ -12,7 +12,7 @@ from runbooks.xfrm.text import parse_state_text
 
 KEY = "0x" + "0123456789abcdef0123456789abcdef01234567"  # a throwaway, made up here
 AUTH = "0x" + "feedface" * 8
-STATE = f"""\
+STATE = """\
 src 10.9.0.12 dst 10.9.0.11
 \tproto esp spi 0x00000007(7) reqid 1(0x00000001) mode tunnel
 \treplay-window 0 seq 0x00000000 flag esn (0x10000000)
