@@ -143,7 +143,7 @@ class Cluster:
             raise RotationError(f"There is no kubeconfig at {target.kubeconfig}.")
         settings = client.Configuration()
         try:
-            config.load_kube_config(  # type: ignore[no-untyped-call]
+            config.load_kube_config(
                 config_file=target.kubeconfig,
                 context=target.context,
                 client_configuration=settings,
@@ -210,7 +210,6 @@ class Cluster:
             body,
             doing=f"patch Secret {name}",
             needs="patch on secrets",
-            _content_type="application/merge-patch+json",
         )
 
     def agents(self) -> tuple[AgentPod, ...]:
