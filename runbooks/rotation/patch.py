@@ -15,7 +15,9 @@ from runbooks.rotation.errors import (
     ConflictError,
     NotFoundError,
     RefusedError,
+    RotationError,
     TransientError,
+    WaitLimitError,
 )
 from runbooks.rotation.record import RotationRecord, read_record, unfinished
 from runbooks.rotation.waiting import Pace, persist
@@ -73,6 +75,7 @@ def draw_and_patch(
     Raises:
         RefusedError: If the key is another than the preflight saw, or if somebody
             changes the Secret twice meanwhile.
+        RotationError: If the API server goes away, and the outcome is unclear.
     """
     secret, key = _read(cluster, pace)
     going_on = unfinished(read_record(secret.annotations), key.key_id)
@@ -85,7 +88,14 @@ def draw_and_patch(
     content = new.line().encode()
     if secret.content and secret.content.endswith(b"\n"):
         content += b"\n"
-    return _offer(cluster, secret, record, content, pace)
+    try:
+        return _offer(cluster, secret, record, content, pace)
+    except (TransientError, WaitLimitError):
+        raise RotationError(
+            "The API server went away while the key was being changed: whether it was"
+            " is unclear until someone looks. Run the playbook again: it looks first,"
+            " and goes on with the new key if there is one."
+        ) from None
 
 
 def _new_record(from_key_id: int, to_key_id: int, started_by: str) -> RotationRecord:
@@ -153,6 +163,34 @@ def finish(cluster: Cluster, record: RotationRecord, pace: Pace) -> RotationReco
             continue
         return done
     return record
+
+
+def require_key(cluster: Cluster, key_id: int) -> None:
+    """Look whether the Secret still holds the key that this run waits for.
+
+    Raises:
+        RotationError: If somebody changed or deleted it meanwhile.
+    """
+    where = f"Secret {cluster.target.namespace}/{cluster.target.secret_name}"
+    try:
+        content = cluster.key_secret().content or b""
+        found = parse_key(content.decode()).key_id
+    except NotFoundError:
+        raise RotationError(
+            f"{where} was deleted while the nodes took up its key. The agents go on"
+            " with the key they have loaded, but lose it when they restart: bring the"
+            " Secret back from a copy, or create one with a new key under the ID"
+            f" after {key_id}."
+        ) from None
+    except ValueError:
+        found = None
+    if found != key_id:
+        now = "is malformed now" if found is None else f"holds key ID {found} now"
+        raise RotationError(
+            f"{where} {now}, while this run waits for key ID {key_id}: someone else"
+            " changed it. Find out who, wait until every node is down to one SPI,"
+            " and run the playbook again."
+        )
 
 
 def _changed(expected_key_id: int, key_id: int) -> RefusedError:

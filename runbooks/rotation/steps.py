@@ -177,6 +177,7 @@ def propagate(
 
     result = _until_all_nodes(
         session,
+        key_id,
         judge,
         sorted(addresses),
         Pace(limit_s, interval_s),
@@ -205,6 +206,7 @@ def reclaim(session: Session, key_id: int, limit_s: float, interval_s: float) ->
     )
     result = _until_all_nodes(
         session,
+        key_id,
         judge,
         nodes,
         Pace(limit_s, interval_s),
@@ -285,6 +287,7 @@ def rotation_duration_s(config: Mapping[str, str]) -> float:
 
 def _until_all_nodes(
     session: Session,
+    key_id: int,
     judge: Callable[[Snapshot], dict[str, str]],
     nodes: list[str],
     pace: Pace,
@@ -296,6 +299,7 @@ def _until_all_nodes(
     done_after_s: dict[str, float] = {}
 
     def look() -> Look[None]:
+        key_patch.require_key(session.cluster, key_id)
         snapshot = session.reader.states()
         unread = _unread(snapshot)
         pending = judge(snapshot)

@@ -16,7 +16,10 @@ from tests.rotation.fleet import Api, Fleet
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOKS = ROOT / "playbooks"
-ANSIBLE_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+# Another version of Ansible, to try the playbooks with.
+ANSIBLE_PLAYBOOK = os.environ.get(
+    "TEST_ANSIBLE_PLAYBOOK", str(Path(sys.executable).with_name("ansible-playbook"))
+)
 
 
 class FleetPods:
@@ -180,7 +183,7 @@ class Playbooks:
             "ipsec_check_interval": 0.05,
         }
         extra = [f"--extra-vars={name}={value}" for name, value in variables.items()]
-        return [str(ANSIBLE_PLAYBOOK), playbook, *extra, *options]
+        return [ANSIBLE_PLAYBOOK, playbook, *extra, *options]
 
     def start(self, playbook, *options):
         process = subprocess.Popen(

@@ -1,0 +1,116 @@
+"""The API misbehaves, or somebody else is at work meanwhile."""
+
+import time
+
+import pytest
+
+from runbooks.lab.kubeapi import Fault
+from runbooks.rotation import steps
+from runbooks.rotation.errors import RotationError, WaitLimitError
+from runbooks.rotation.session import Session
+from runbooks.rotation.waiting import Pace
+from runbooks.xfrm.keys import parse_key
+from tests.rotation.fleet import KEY_HEX, key_line
+
+PASSING = [
+    {"status": 429, "retry_after_s": 0},
+    {"status": 500},
+    {"status": 503},
+    {"drop": True},
+]
+
+
+def run(session):
+    before = steps.preflight(session)
+    record = steps.patch(session, before["key_id"], "me")
+    results = [
+        steps.propagate(session, record["to_key_id"], 5, 0.01),
+        steps.reclaim(session, record["to_key_id"], 5, 0.01),
+    ]
+    steps.finish(session)
+    return results
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=str)
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "secrets",
+        "configmaps",
+        "nodes",
+        "pods",
+        "daemonsets.apps",
+        "ciliumnodes.cilium.io",
+    ],
+)
+def test_rotation_outlasts_a_server_in_trouble(session, fleet, fault, resource):
+    struck = fleet.faults.add(Fault(resource=resource, times=2, **fault))
+    assert not any(result["failed"] for result in run(session))
+    assert struck.seen == 2
+    assert parse_key(fleet.secret_line).key_id == 4
+
+
+def test_server_that_stays_away_has_a_sentence_and_one_key_at_most(api, fleet, reader):
+    session = Session(api.connect(), reader, brief=Pace(0.05, 0.01))
+    fleet.faults.add(Fault(drop=True))
+    with pytest.raises(WaitLimitError, match=r"API server at https://127.0.0.1:\d+"):
+        steps.patch(session, 3, "me")
+    assert fleet.secret_line == key_line(3)
+
+
+def test_server_lost_right_after_the_patch_leads_to_one_key(
+    api, fleet, reader, session, monkeypatch
+):
+    hasty = Session(api.connect(), reader, brief=Pace(0.05, 0.01))
+    patch = hasty.cluster.patch_key_secret
+
+    def last_words(*arguments):
+        patch(*arguments)
+        fleet.faults.add(Fault(drop=True))
+
+    monkeypatch.setattr(hasty.cluster, "patch_key_secret", last_words)
+    with pytest.raises(RotationError, match=r"unclear.*Run the playbook again"):
+        steps.patch(hasty, 3, "me")
+    fleet.faults.clear()
+    line = fleet.secret_line
+    assert parse_key(line).key_id == 4
+    run(session)
+    assert fleet.secret_line == line
+
+
+@pytest.mark.parametrize("step", [steps.propagate, steps.reclaim])
+def test_secret_deleted_while_waiting_has_a_sentence(session, fleet, step):
+    steps.patch(session, 3, "me")
+    fleet.store.delete("secrets", "cilium-ipsec-keys", "kube-system")
+    with pytest.raises(RotationError, match="was deleted while the nodes took up"):
+        step(session, 4, 5, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (key_line(5), "holds key ID 5 now, while this run waits for key ID 4"),
+        ("nonsense", "is malformed now"),
+    ],
+)
+def test_secret_changed_while_waiting_has_a_sentence(session, fleet, line, said):
+    steps.patch(session, 3, "me")
+    fleet.write_secret(line)
+    with pytest.raises(RotationError, match=said) as error:
+        steps.propagate(session, 4, 5, 0.01)
+    assert KEY_HEX not in str(error.value)
+
+
+def test_clock_that_jumps_does_not_end_a_wait(session, fleet, monkeypatch):
+    fleet.nodes["node3"].delay_s = 0.05
+    steps.patch(session, 3, "me")
+    times = iter([10.0**10, 0.0] * 10**6)
+    monkeypatch.setattr(time, "time", lambda: next(times))
+    assert not steps.propagate(session, 4, 5, 0.01)["failed"]
+
+
+def test_node_that_goes_down_midway_is_named(session, reader):
+    steps.patch(session, 3, "me")
+    reader.unread = {"node3": "node3: not read, its agent's pod is gone."}
+    result = steps.propagate(session, 4, 0.05, 0.01)
+    assert "node3: not read, its agent's pod is gone" in result["msg"]
