@@ -66,10 +66,9 @@ class Kubelet:
                         break
         except TimeoutError:
             pass
+        end = "\n".join((await self.log()).splitlines()[-8:])
         raise LabError(
-            f"the agent of {self._node.name} did not become ready; its log: "
-            f"ipsec-runbooks lab exec {self._node.name} -- "
-            "cat /run/log/cilium-agent.log"
+            f"the agent of {self._node.name} did not become ready; its log ends:\n{end}"
         )
 
     async def run(self) -> None:

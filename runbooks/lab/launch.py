@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -12,7 +13,13 @@ import time
 from typing import TYPE_CHECKING
 
 from runbooks.lab.namespaces import start_time
-from runbooks.lab.plan import Lab, LabError, labs_directory, prepare_directory
+from runbooks.lab.plan import (
+    DIRECTORY_VARIABLE,
+    Lab,
+    LabError,
+    labs_directory,
+    prepare_directory,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +85,7 @@ def _start(lab: Lab, say: Callable[[str], None]) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=os.environ | {"PATH": _PATH},
+            env=os.environ | {"PATH": _PATH, DIRECTORY_VARIABLE: str(labs_directory())},
             pass_fds=(listener.fileno(), progress_end),
             start_new_session=True,
         )
@@ -128,7 +135,9 @@ def down(name: str) -> bool:
                 break
         else:
             raise LabError(f"process {pid} of lab {name!r} does not end")
-    shutil.rmtree(lab.directory)
+    while lab.directory.exists():
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(lab.directory)  # another "down" may be at it, too
     try:
         labs_directory().rmdir()
     except OSError:

@@ -17,6 +17,7 @@ MAX_NODES = 60
 CILIUM_VERSION = "1.18.0-dev"
 KEY_FILE = "/etc/ipsec/keys"
 NAMESPACE = "kube-system"
+DIRECTORY_VARIABLE = "IPSEC_RUNBOOKS_LABS"
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
@@ -182,8 +183,12 @@ def labs_directory() -> Path:
     """The folder of this user's labs, one folder each.
 
     Not below ``/run``: the nodes see the host's files, but have a ``/run`` of
-    their own. Not below ``$TMPDIR``: every shell has to find the same one.
+    their own. Not below ``$TMPDIR``: every shell has to find the same one. In a
+    user namespace this user has another number, so the lab's own processes are
+    told.
     """
+    if told := os.environ.get(DIRECTORY_VARIABLE):
+        return Path(told)
     return Path(f"/tmp/ipsec-runbooks-{os.getuid()}")  # noqa: S108 (its owner is checked)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
 import signal
 import sys
@@ -87,9 +88,9 @@ class NodeKernel:
         return self._process is not None and self._process.returncode is None
 
     def console(self) -> str:
-        """The last lines of the kernel's console."""
+        """The last lines of the kernel's console, without a panic's registers."""
         text = (self._directory / "console.log").read_text(errors="replace")
-        return "\n".join(text.splitlines()[-15:])
+        return "\n".join(text.split("Call Trace")[0].splitlines()[-15:])
 
     def _write_init(self) -> Path:
         node, lab = self.node, self._lab
@@ -129,7 +130,9 @@ class NodeKernel:
             "LAB_POD_IP": node.pod_ip,
             "LAB_CILIUM_IP": node.cilium_ip,
             # The package is found where the host finds it, installed or not.
-            "PYTHONPATH": Path(str(guest)).parents[2],
+            "PYTHONPATH": os.pathsep.join(
+                [str(Path(str(guest)).parents[2]), os.environ.get("PYTHONPATH", "")]
+            ).strip(os.pathsep),
         }
         init = self._directory / "init"
         lines = ["#!/bin/sh"]

@@ -7,12 +7,24 @@ set -eu
 export PATH="$LAB_BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 export HOME=/run/root TMPDIR=/run/tmp PYTHONDONTWRITEBYTECODE=1
 
+# Without root on the host, its set-uid programs belong to nobody here: a copy of
+# mount(8) that isn't set-uid does the rest, once there is a place for it.
+if ! mount -t tmpfs tmpfs /run 2>/dev/null; then
+  "$LAB_PYTHON" -I -S -c \
+    'import ctypes; ctypes.CDLL(None).mount(b"tmpfs", b"/run", b"tmpfs", 0, None)'
+  mkdir /run/bin
+  cp --no-preserve=mode "$(command -v mount)" /run/bin/mount
+  chmod 755 /run/bin/mount
+  export PATH="/run/bin:$PATH"
+fi
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
-mount -t tmpfs tmpfs /run
 mkdir -p /run/root /run/tmp /run/lock /run/netns /run/cilium /run/log \
   /run/lib/modules /run/etc/upper /run/etc/work /run/var/tmp
 mount -t devtmpfs devtmpfs /dev 2>/dev/null || :
+for link in fd:fd stdin:fd/0 stdout:fd/1 stderr:fd/2; do
+  [ -e "/dev/${link%%:*}" ] || ln -s "/proc/self/${link#*:}" "/dev/${link%%:*}"
+done
 mkdir -p /dev/pts && mount -t devpts -o ptmxmode=666 devpts /dev/pts || :
 
 # The kernel loads ciphers by itself once it knows where its modules are.
