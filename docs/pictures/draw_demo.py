@@ -42,7 +42,8 @@ def picture_lines(transcript: str) -> list[str]:
         raise ValueError(f"{TRANSCRIPT}: the demo did not succeed")
     lines: list[str] = []
     showing = False
-    for line in transcript.splitlines():
+    for printed in transcript.splitlines():
+        line = printed
         if re.match(r"\[ *[\d.]+ s\]", line):
             showing = _FIRST in line or (showing and _LAST not in line)
             if showing and lines:

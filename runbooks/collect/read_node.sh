@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2329  # functions are called through "part"
 # Reads one node from inside its agent's container. Argument: full, or brief for
 # a second sample. Every part is "@@ file NAME", what a command printed, and
 # "@@ status N" with its exit status; on standard error, "@@ file NAME" and what

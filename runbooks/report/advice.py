@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 ROTATE = "ansible-playbook rotate-ipsec-key.yml   (in playbooks/)"
 CHECK = "ipsec-runbooks check"
+#: Conditions and causes that have a page below docs/runbooks/.
+RUNBOOKS = frozenset({"kvstore-lease-expired"})
 
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.HEALTHY: "Both ends of every tunnel belong together.",
@@ -66,6 +68,13 @@ def next_steps(diagnosis: Diagnosis) -> tuple[str, ...]:
 
 
 def runbook_pages(diagnosis: Diagnosis) -> tuple[str, ...]:
-    """Names of the pages that help with what is alarming."""
-    pages = [finding.runbook for finding in diagnosis.alarming]
-    return tuple(dict.fromkeys(page for page in pages if page))
+    """Pages that help with what is alarming, as paths without a suffix.
+
+    A condition without a page of its own is explained in the reference.
+    """
+    topics = [finding.runbook for finding in diagnosis.alarming if finding.runbook]
+    pages = [
+        f"docs/runbooks/{topic}" if topic in RUNBOOKS else "docs/reference/findings"
+        for topic in topics
+    ]
+    return tuple(dict.fromkeys(pages))

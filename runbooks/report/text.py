@@ -170,6 +170,5 @@ def _print_next(console: Console, diagnosis: Diagnosis) -> None:
     console.print(Text("What to do:", "bold"))
     for step in steps:
         console.print(f"  {step}")
-    pages = ", ".join(f"docs/runbooks/{p}" for p in runbook_pages(diagnosis))
-    if pages:
-        console.print(f"  Runbook: {pages}")
+    if pages := runbook_pages(diagnosis):
+        console.print(f"  Runbook: {', '.join(pages)}")
