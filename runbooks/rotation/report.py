@@ -124,7 +124,8 @@ class Report:
         for node, counters in self.dropped.items():
             counted = ", ".join(f"{name} {count}" for name, count in counters.items())
             yield f"Packets dropped on {node} since the preflight: {counted}."
-        yield f"Verdict before: {self.verdict_before}; after: {self.verdict_after}."
+        after = self.verdict_after or "not reached"
+        yield f"Verdict before: {self.verdict_before}; after: {after}."
         if self.stopped:
             yield f"It stopped: {self.stopped}"
 

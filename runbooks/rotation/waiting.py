@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Pending things that are named one by one.
+SHOWN = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Look(Generic[T]):
@@ -86,17 +89,23 @@ def wait_until(
             rest_s = max(rest_s, error.retry_after_s or 0.0)
         elapsed_s = pace.clock() - start
         if pending != told:
-            tell(f"{elapsed_s:.0f} s: waiting for {'; '.join(pending)}")
+            tell(f"{elapsed_s:.0f} s: waiting for {_listed(pending)}")
             told = pending
         left_s = pace.limit_s - elapsed_s
         if left_s <= 0:
             raise WaitLimitError(
                 f"Gave up after {elapsed_s:.0f} s waiting for {what}:"
-                f" {'; '.join(pending)}.",
+                f" {_listed(pending)}.",
                 pending,
                 elapsed_s,
             )
         pace.sleep(min(rest_s, left_s))
+
+
+def _listed(pending: tuple[str, ...]) -> str:
+    """What is pending, in a line that stays readable with a thousand nodes."""
+    more = len(pending) - SHOWN
+    return "; ".join(pending[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def persist(call: Callable[[], T], pace: Pace, *, what: str) -> T:

@@ -157,11 +157,11 @@ class RunningPlaybook:
 class Playbooks:
     """Runs playbooks as an operator does: from their folder."""
 
-    def __init__(self, kubeconfig, folder):
+    def __init__(self, kubeconfig_of, folder):
         self.folder = folder
+        self._kubeconfig_of = kubeconfig_of
         self.reports = folder / "reports"
         self.environment = os.environ | {
-            "KUBECONFIG": str(kubeconfig),
             "HOME": str(folder / "home"),
             "TMPDIR": str(folder / "tmp"),
             "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
@@ -171,6 +171,11 @@ class Playbooks:
         }
         (folder / "home").mkdir()
         (folder / "tmp").mkdir()
+        self.act_as("ipsec-rotate")
+
+    def act_as(self, account):
+        """Go on with the rights of an account of ``files/rbac.yml``."""
+        self.environment["KUBECONFIG"] = str(self._kubeconfig_of(account))
 
     def command(self, playbook, *options):
         variables = {
@@ -227,6 +232,4 @@ def playbooks(fleet, api, tmp_path):
         uid = stored["metadata"]["uid"]
         return api.token_kubeconfig(service_account("kube-system", account, uid))
 
-    made = Playbooks(kubeconfig_of("ipsec-rotate"), tmp_path)
-    made.kubeconfig_of = kubeconfig_of
-    return made
+    return Playbooks(kubeconfig_of, tmp_path)

@@ -2,6 +2,7 @@
 
 
 def test_healthy_cluster_passes(playbooks, fleet):
+    playbooks.act_as("ipsec-check")
     version = fleet.store.version
     run = playbooks.run("check-ipsec.yml")
     assert run.status == 0, run.out

@@ -5,9 +5,11 @@ import json
 from runbooks.xfrm.keys import parse_key
 
 
-def test_rotation_ends_with_one_new_key_and_a_summary(playbooks, fleet):
-    run = playbooks.rotate()
+def test_rotation_ends_with_one_new_key_and_a_summary(playbooks, fleet, tmp_path):
+    probe = {"rotation_probe_command": ["touch", str(tmp_path / "probed")]}
+    run = playbooks.rotate(f"--extra-vars={json.dumps(probe)}")
     assert run.status == 0, run.out
+    assert (tmp_path / "probed").exists()
     assert parse_key(fleet.secret_line).key_id == 4
     assert all(set(node.spis) == {4} for node in fleet.nodes.values())
     summary = run.task("Sum up")

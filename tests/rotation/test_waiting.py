@@ -82,3 +82,12 @@ def test_what_happens_between_may_end_the_wait(clock):
 
 def test_persist_returns_what_the_read_returned(clock):
     assert persist(looks(TransientError("the server"), 5), clock.pace(9), what="x") == 5
+
+
+def test_thousand_laggards_make_one_readable_line(clock):
+    lines = []
+    many = tuple(f"node{n}" for n in range(1000))
+    wait_until(
+        looks(Look(0, many), Look(0)), clock.pace(9), what="x", tell=lines.append
+    )
+    assert lines[0].endswith("node7; and 992 more")
