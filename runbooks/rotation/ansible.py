@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from runbooks.rotation import report as rotation_report
-from runbooks.rotation import steps
-from runbooks.rotation.cluster import Cluster, Target
+from runbooks.rotation import spread, steps
+from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.errors import RefusedError, RotationError
 from runbooks.rotation.lock import Holder, Lock, renewing
+from runbooks.rotation.objects import Target
 from runbooks.rotation.reader import KernelReader
 from runbooks.rotation.session import Session
 
@@ -78,11 +79,11 @@ def patch(options: Options, **call: Any) -> Result:
 
 def propagate(options: Options, **call: Any) -> Result:
     """Wait until every node has every pair under the new SPI."""
-    limit_s = options["limit"] or steps.propagate_limit_s(options["rotation_duration"])
+    limit_s = options["limit"] or spread.propagate_limit_s(options["rotation_duration"])
     return _step(
         options,
         call,
-        lambda session: steps.propagate(
+        lambda session: spread.propagate(
             session, options["key_id"], limit_s, options["interval"]
         ),
     )
@@ -90,11 +91,11 @@ def propagate(options: Options, **call: Any) -> Result:
 
 def reclaim(options: Options, **call: Any) -> Result:
     """Wait until the old SPI is gone from every node."""
-    limit_s = options["limit"] or steps.reclaim_limit_s(options["rotation_duration"])
+    limit_s = options["limit"] or spread.reclaim_limit_s(options["rotation_duration"])
     return _step(
         options,
         call,
-        lambda session: steps.reclaim(
+        lambda session: spread.reclaim(
             session, options["key_id"], limit_s, options["interval"]
         ),
     )

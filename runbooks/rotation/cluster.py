@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import datetime
 import json
 import logging
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +23,17 @@ from runbooks.rotation.errors import (
     RotationError,
     TransientError,
 )
+from runbooks.rotation.objects import (
+    PROCESS_ANNOTATION,
+    AgentPod,
+    KeySecret,
+    LeaseNow,
+    Rollout,
+    Target,
+    agent_of,
+    lease_of,
+    micro_time,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,93 +41,11 @@ if TYPE_CHECKING:
 CONNECT_LIMIT_S = 5.0
 READ_LIMIT_S = 20.0
 AGENT_SELECTOR = "k8s-app=cilium"
-AGENT_CONTAINER = "cilium-agent"
 DAEMONSET = "cilium"
 CONFIG_MAP = "cilium-config"
-PROCESS_ANNOTATION = "ipsec-runbooks.io/holder-process"
 
 # The client logs whole responses at this level, the Secret's among them.
 logging.getLogger("kubernetes.client.rest").setLevel(logging.INFO)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Which cluster, and where Cilium lives in it.
-
-    Attributes:
-        namespace: Namespace of Cilium.
-        secret_name: Secret that holds the key.
-        secret_key: Data key of the Secret that holds the key's line.
-        kubeconfig: Path of a kubeconfig; the usual places when ``None``.
-        context: Context of the kubeconfig; the current one when ``None``.
-    """
-
-    namespace: str = "kube-system"
-    secret_name: str = "cilium-ipsec-keys"  # noqa: S105 - the name of an object
-    secret_key: str = "keys"  # noqa: S105 - the name of a field
-    kubeconfig: str | None = None
-    context: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class KeySecret:
-    """The Secret as it was read; the key itself stays out of ``repr``."""
-
-    resource_version: str
-    annotations: Mapping[str, str]
-    content: bytes | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class AgentPod:
-    """One agent's pod.
-
-    Attributes:
-        name: Name of the pod.
-        node: Name of its node.
-        ready: Whether it is ready and not about to be deleted.
-        state: Why it isn't ready, in a few words.
-        image: Image of its ``cilium-agent`` container.
-    """
-
-    name: str
-    node: str
-    ready: bool
-    state: str
-    image: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """What the DaemonSet says about its pods."""
-
-    desired: int
-    updated: int
-    observed_current: bool
-    node_selector: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseNow:
-    """A Lease, as it was read or shall be written.
-
-    Attributes:
-        holder: Who holds it; empty for nobody.
-        process: The holder's process, see :mod:`runbooks.rotation.lock`.
-        duration_s: How long it lasts without renewal, in seconds.
-        acquired: Since when it is held.
-        renewed: When its holder last showed life.
-        transitions: How often it changed hands.
-        resource_version: The version read; ``None`` for one not written yet.
-    """
-
-    holder: str
-    process: str
-    duration_s: int
-    acquired: datetime.datetime | None
-    renewed: datetime.datetime | None
-    transitions: int = 0
-    resource_version: str | None = None
 
 
 class Cluster:
@@ -221,7 +148,7 @@ class Cluster:
             needs="list on pods",
             label_selector=AGENT_SELECTOR,
         )
-        found = [_agent(pod) for pod in pods["items"]]
+        found = [agent_of(pod) for pod in pods["items"]]
         return tuple(sorted(found, key=lambda agent: (agent.node, agent.name)))
 
     def rollout(self) -> Rollout:
@@ -293,7 +220,7 @@ class Cluster:
             )
         except NotFoundError:
             return None
-        return _lease(lease)
+        return lease_of(lease)
 
     def write_lease(self, name: str, lease: LeaseNow) -> None:
         """Create a Lease, or replace it where it has a resourceVersion.
@@ -313,8 +240,8 @@ class Cluster:
             "spec": {
                 "holderIdentity": lease.holder or None,
                 "leaseDurationSeconds": lease.duration_s,
-                "acquireTime": _micro_time(lease.acquired),
-                "renewTime": _micro_time(lease.renewed),
+                "acquireTime": micro_time(lease.acquired),
+                "renewTime": micro_time(lease.renewed),
                 "leaseTransitions": lease.transitions,
             },
         }
@@ -405,46 +332,3 @@ def _retry_after_s(error: ApiException) -> float | None:
         return float((error.headers or {}).get("Retry-After", ""))
     except ValueError:
         return None
-
-
-def _lease(lease: Mapping[str, Any]) -> LeaseNow:
-    spec = lease.get("spec") or {}
-    annotations = lease["metadata"].get("annotations") or {}
-    return LeaseNow(
-        holder=spec.get("holderIdentity") or "",
-        process=annotations.get(PROCESS_ANNOTATION, ""),
-        duration_s=spec.get("leaseDurationSeconds") or 0,
-        acquired=_time(spec.get("acquireTime")),
-        renewed=_time(spec.get("renewTime")),
-        transitions=spec.get("leaseTransitions") or 0,
-        resource_version=lease["metadata"]["resourceVersion"],
-    )
-
-
-def _time(text: str | None) -> datetime.datetime | None:
-    return datetime.datetime.fromisoformat(text) if text else None
-
-
-def _micro_time(time: datetime.datetime | None) -> str | None:
-    return f"{time:%Y-%m-%dT%H:%M:%S.%fZ}" if time else None
-
-
-def _agent(pod: Mapping[str, Any]) -> AgentPod:
-    meta, spec = pod["metadata"], pod["spec"]
-    status = pod.get("status") or {}
-    conditions = {c["type"]: c["status"] for c in status.get("conditions") or ()}
-    deleting = "deletionTimestamp" in meta
-    waiting = [
-        container["state"]["waiting"].get("reason")
-        for container in status.get("containerStatuses") or ()
-        if "waiting" in (container.get("state") or {})
-    ]
-    reason = next(filter(None, waiting), None) or status.get("phase") or "unknown"
-    images = [c["image"] for c in spec["containers"] if c["name"] == AGENT_CONTAINER]
-    return AgentPod(
-        name=meta["name"],
-        node=spec.get("nodeName") or "",
-        ready=conditions.get("Ready") == "True" and not deleting,
-        state="being deleted" if deleting else reason,
-        image=next(iter(images), ""),
-    )

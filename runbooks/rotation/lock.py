@@ -17,13 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbooks.rotation.cluster import Cluster, LeaseNow
+from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.errors import (
     ConflictError,
     LockLostError,
     RefusedError,
     RotationError,
 )
+from runbooks.rotation.objects import LeaseNow
 
 if TYPE_CHECKING:
     from collections.abc import Callable

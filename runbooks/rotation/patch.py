@@ -24,7 +24,8 @@ from runbooks.rotation.waiting import Pace, persist
 from runbooks.xfrm.keys import IpsecKey, next_key, parse_key
 
 if TYPE_CHECKING:
-    from runbooks.rotation.cluster import Cluster, KeySecret
+    from runbooks.rotation.cluster import Cluster
+    from runbooks.rotation.objects import KeySecret
 
 
 @dataclass(frozen=True, slots=True)

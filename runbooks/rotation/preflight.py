@@ -14,7 +14,7 @@ from runbooks.rotation.coverage import Addresses, spis_in_use
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runbooks.rotation.cluster import AgentPod, Rollout
+    from runbooks.rotation.objects import AgentPod, Rollout
     from runbooks.rotation.record import RotationRecord
     from runbooks.xfrm.model import XfrmState
 

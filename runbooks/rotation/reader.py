@@ -14,7 +14,7 @@ from runbooks.rotation.session import Assessment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbooks.rotation.cluster import Target
+    from runbooks.rotation.objects import Target
     from runbooks.snapshot import Snapshot
 
 T = TypeVar("T")

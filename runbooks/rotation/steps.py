@@ -1,39 +1,34 @@
-"""The steps of a rotation: preflight, patch, propagate, reclaim, verify.
+"""The steps of a rotation that look and write: preflight, patch, verify, finish.
 
 Each takes the session and plain values, and returns plain values that can go
-through Ansible and into the report. None returns a key.
+through Ansible and into the report. None returns a key. The steps that wait
+for the nodes are in :mod:`runbooks.rotation.spread`.
 """
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from runbooks.report.json import as_data
 from runbooks.report.text import to_text
 from runbooks.rotation import patch as key_patch
-from runbooks.rotation.coverage import laggards, leftovers, spis_in_use
+from runbooks.rotation.coverage import spis_in_use
 from runbooks.rotation.duration import parse_duration_s
-from runbooks.rotation.errors import RefusedError, TransientError, WaitLimitError
+from runbooks.rotation.errors import RefusedError, WaitLimitError
 from runbooks.rotation.preflight import Facts, reasons_to_refuse
 from runbooks.rotation.record import started_long_ago
+from runbooks.rotation.spread import unread_nodes
 from runbooks.rotation.waiting import Look, Pace, persist, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from runbooks.diagnose.finding import Diagnosis, Finding
     from runbooks.rotation.record import RotationRecord
     from runbooks.rotation.session import Assessment, Session
     from runbooks.snapshot import Snapshot
 
-#: Agents look once a minute for states whose time is up.
-RECLAIM_TIMER_S = 60.0
-#: Seen on real agents: 148 s where 90 s plus the timer were due.
-RECLAIM_MARGIN_S = 60.0
-#: kubelet brings a Secret to its nodes within about a minute.
-PROPAGATE_AT_LEAST_S = 180.0
 #: An interrupted rotation that needs no more is gone on with for this long.
 FORGOTTEN_AFTER_S = 3600.0
 DEFAULT_ROTATION_DURATION = "5m"
@@ -65,7 +60,7 @@ def preflight(session: Session) -> Result:
         }
         or {agent.node: agent.image for agent in agents},
         key_id=key.key_id,
-        unread=_unread(snapshot),
+        unread=unread_nodes(snapshot),
         unfinished=key.unfinished,
     )
     reasons = reasons_to_refuse(facts)
@@ -80,7 +75,7 @@ def preflight(session: Session) -> Result:
         "algorithm": key.algorithm,
         "resumes": asdict(resumes) if resumes else None,
         "over": over.rotation_id if over else "",
-        "nodes": sorted(facts.addresses),
+        "nodes": sorted(snapshot.nodes),
         "version": ", ".join(sorted(set(facts.versions.values()))),
         "rotation_duration_s": duration_s,
         **_told(assessment.diagnosis),
@@ -163,64 +158,6 @@ def would_patch(session: Session, expected_key_id: int, *, over: str = "") -> Re
     }
 
 
-def propagate(
-    session: Session, key_id: int, limit_s: float, interval_s: float
-) -> Result:
-    """Wait until every node has both directions of every pair under a key ID."""
-    addresses = persist(
-        session.cluster.addresses, session.brief, what="the CiliumNodes"
-    )
-
-    def judge(snapshot: Snapshot) -> dict[str, str]:
-        states = {n.name: n.states or () for n in snapshot.nodes.values()}
-        return laggards(states, addresses, key_id)
-
-    result = _until_all_nodes(
-        session,
-        key_id,
-        judge,
-        sorted(addresses),
-        Pace(limit_s, interval_s),
-        what=f"every node to have every pair under SPI {key_id}",
-    )
-    if result["failed"]:
-        result["msg"] += (
-            " The nodes that lag take up the key by themselves once their agents see"
-            " the changed file. Until then they lose packets as soon as the others"
-            " drop the old SPI. Look at the lagging agents' logs, restart an agent"
-            " that doesn't move, and run the playbook again: it goes on from here"
-            " with the same key."
-        )
-    return result
-
-
-def reclaim(session: Session, key_id: int, limit_s: float, interval_s: float) -> Result:
-    """Wait until no node has a state under another SPI than a key ID."""
-
-    def judge(snapshot: Snapshot) -> dict[str, str]:
-        states = {n.name: n.states or () for n in snapshot.nodes.values()}
-        return leftovers(states, key_id)
-
-    nodes = sorted(
-        persist(session.cluster.addresses, session.brief, what="the CiliumNodes")
-    )
-    result = _until_all_nodes(
-        session,
-        key_id,
-        judge,
-        nodes,
-        Pace(limit_s, interval_s),
-        what="the old SPI to be gone from every node",
-    )
-    if result["failed"]:
-        result["msg"] += (
-            " Traffic uses the new key already. An agent that restarted meanwhile"
-            " counts the rotation duration anew: run the playbook again after that"
-            " time, it goes on from here with the same key."
-        )
-    return result
-
-
 def verify(
     session: Session, limit_s: float, counters_before: Mapping[str, Mapping[str, int]]
 ) -> Result:
@@ -264,16 +201,6 @@ def finish(session: Session) -> Result:
     return {"changed": done.finished_at is not None, **asdict(done)}
 
 
-def propagate_limit_s(rotation_duration_s: float) -> float:
-    """How long nodes may take: the old SPI has gone from the first by then."""
-    return max(PROPAGATE_AT_LEAST_S, rotation_duration_s)
-
-
-def reclaim_limit_s(rotation_duration_s: float) -> float:
-    """How long the old SPI may stay after the last node has the new one."""
-    return rotation_duration_s + RECLAIM_TIMER_S + RECLAIM_MARGIN_S
-
-
 def rotation_duration_s(config: Mapping[str, str]) -> float:
     """How long agents keep the states of a replaced key, in seconds."""
     text = config.get("ipsec-key-rotation-duration", DEFAULT_ROTATION_DURATION)
@@ -283,59 +210,6 @@ def rotation_duration_s(config: Mapping[str, str]) -> float:
         raise RefusedError(
             [f"ConfigMap cilium-config: ipsec-key-rotation-duration: {error}."]
         ) from None
-
-
-def _until_all_nodes(
-    session: Session,
-    key_id: int,
-    judge: Callable[[Snapshot], dict[str, str]],
-    nodes: list[str],
-    pace: Pace,
-    what: str,
-) -> Result:
-    """Wait until the judge names no node, noting when each was done."""
-    start = pace.clock()
-    done_at: dict[str, str] = {}
-    done_after_s: dict[str, float] = {}
-
-    def look() -> Look[None]:
-        key_patch.require_key(session.cluster, key_id)
-        snapshot = session.reader.states()
-        unread = _unread(snapshot)
-        pending = judge(snapshot)
-        pending |= {
-            node: f"{node} (which could not be read: {unread[node]})" for node in unread
-        }
-        if set(nodes) - set(snapshot.nodes) - set(pending):
-            raise TransientError("an agent on every node")
-        for node in nodes:
-            if node in pending:
-                done_at.pop(node, None)
-                done_after_s.pop(node, None)
-            elif node not in done_at:
-                done_at[node] = _now()
-                done_after_s[node] = round(pace.clock() - start, 1)
-        return Look(None, tuple(pending[node] for node in sorted(pending)))
-
-    result: Result = {"failed": False, "pending": []}
-    try:
-        wait_until(look, pace, what=what, tell=session.tell, between=session.between)
-    except WaitLimitError as error:
-        result = {"failed": True, "pending": list(error.pending), "msg": str(error)}
-    return {
-        **result,
-        "elapsed_s": round(pace.clock() - start, 1),
-        "nodes_done_at": done_at,
-        "nodes_done_after_s": done_after_s,
-    }
-
-
-def _unread(snapshot: Snapshot) -> dict[str, str]:
-    return {
-        node.name: " ".join(node.unread) or "its XFRM states are missing"
-        for node in snapshot.nodes.values()
-        if node.states is None
-    }
 
 
 def _counters(snapshot: Snapshot) -> dict[str, dict[str, int]]:
@@ -411,7 +285,3 @@ def _phrase(finding: Finding) -> str:
     ends = [finding.source, finding.destination]
     where = " to ".join(end for end in ends if end) or finding.node or ""
     return f"{finding.code} {where}".strip()
-
-
-def _now() -> str:
-    return f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -27,7 +27,8 @@ from runbooks.lab.kubeapi.objects import (
     namespace,
     node,
 )
-from runbooks.rotation.cluster import Cluster, Target
+from runbooks.rotation.cluster import Cluster
+from runbooks.rotation.objects import Target
 from runbooks.xfrm.keys import derive_pair_key, hash_key_bytes, parse_key
 from runbooks.xfrm.model import Mark, XfrmState
 

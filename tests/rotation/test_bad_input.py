@@ -5,7 +5,7 @@ import time
 import pytest
 
 from runbooks.lab.kubeapi import Fault
-from runbooks.rotation import steps
+from runbooks.rotation import spread, steps
 from runbooks.rotation.errors import RotationError, WaitLimitError
 from runbooks.rotation.session import Session
 from runbooks.rotation.waiting import Pace
@@ -24,8 +24,8 @@ def run(session):
     before = steps.preflight(session)
     record = steps.patch(session, before["key_id"], "me")
     results = [
-        steps.propagate(session, record["to_key_id"], 5, 0.01),
-        steps.reclaim(session, record["to_key_id"], 5, 0.01),
+        spread.propagate(session, record["to_key_id"], 5, 0.01),
+        spread.reclaim(session, record["to_key_id"], 5, 0.01),
     ]
     steps.finish(session)
     return results
@@ -78,7 +78,7 @@ def test_server_lost_right_after_the_patch_leads_to_one_key(
     assert fleet.secret_line == line
 
 
-@pytest.mark.parametrize("step", [steps.propagate, steps.reclaim])
+@pytest.mark.parametrize("step", [spread.propagate, spread.reclaim])
 def test_secret_deleted_while_waiting_has_a_sentence(session, fleet, step):
     steps.patch(session, 3, "me")
     fleet.store.delete("secrets", "cilium-ipsec-keys", "kube-system")
@@ -97,7 +97,7 @@ def test_secret_changed_while_waiting_has_a_sentence(session, fleet, line, said)
     steps.patch(session, 3, "me")
     fleet.write_secret(line)
     with pytest.raises(RotationError, match=said) as error:
-        steps.propagate(session, 4, 5, 0.01)
+        spread.propagate(session, 4, 5, 0.01)
     assert KEY_HEX not in str(error.value)
 
 
@@ -106,11 +106,11 @@ def test_clock_that_jumps_does_not_end_a_wait(session, fleet, monkeypatch):
     steps.patch(session, 3, "me")
     times = iter([10.0**10, 0.0] * 10**6)
     monkeypatch.setattr(time, "time", lambda: next(times))
-    assert not steps.propagate(session, 4, 5, 0.01)["failed"]
+    assert not spread.propagate(session, 4, 5, 0.01)["failed"]
 
 
 def test_node_that_goes_down_midway_is_named(session, reader):
     steps.patch(session, 3, "me")
     reader.unread = {"node3": "node3: not read, its agent's pod is gone."}
-    result = steps.propagate(session, 4, 0.05, 0.01)
+    result = spread.propagate(session, 4, 0.05, 0.01)
     assert "node3: not read, its agent's pod is gone" in result["msg"]

@@ -173,7 +173,8 @@ def test_key_changed_after_an_interruption_voids_the_record(session, fleet):
 
 
 def test_wrong_kubeconfig_has_its_sentence(tmp_path):
-    from runbooks.rotation.cluster import Cluster, Target
+    from runbooks.rotation.cluster import Cluster
+    from runbooks.rotation.objects import Target
 
     with pytest.raises(RotationError, match="no kubeconfig at /no/where"):
         Cluster.connect(Target(kubeconfig="/no/where"))
@@ -185,7 +186,8 @@ def test_wrong_kubeconfig_has_its_sentence(tmp_path):
 
 def test_lacking_right_is_named_with_verb_and_resource(api, reader):
     from runbooks.lab.kubeapi import service_account
-    from runbooks.rotation.cluster import Cluster, Target
+    from runbooks.rotation.cluster import Cluster
+    from runbooks.rotation.objects import Target
     from runbooks.rotation.waiting import Pace
 
     path = api.token_kubeconfig(service_account("kube-system", "nobody"))

@@ -7,10 +7,11 @@ import pytest
 import yaml
 
 from runbooks.lab.kubeapi import service_account
-from runbooks.rotation import steps
-from runbooks.rotation.cluster import Cluster, Target
+from runbooks.rotation import spread, steps
+from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.errors import RotationError
 from runbooks.rotation.lock import Holder, Lock
+from runbooks.rotation.objects import Target
 from runbooks.rotation.session import Session
 from runbooks.rotation.waiting import Pace
 
@@ -55,9 +56,9 @@ def rotate(session):
     before = steps.preflight(session)
     lock.acquire()
     steps.patch(session, before["key_id"], "me")
-    steps.propagate(session, 4, 5, 0.01)
+    spread.propagate(session, 4, 5, 0.01)
     lock.renew()
-    steps.reclaim(session, 4, 5, 0.01)
+    spread.reclaim(session, 4, 5, 0.01)
     steps.finish(session)
     assert lock.release()
 

@@ -1,7 +1,7 @@
 import pytest
 
 from runbooks.diagnose.finding import Code, Finding, Severity
-from runbooks.rotation import steps
+from runbooks.rotation import spread, steps
 from runbooks.rotation.record import PREFIX
 from runbooks.xfrm.keys import parse_key
 from tests.rotation.fleet import key_line
@@ -19,19 +19,19 @@ def rotate(session):
     """The steps in the order of the playbook."""
     before = steps.preflight(session)
     record = steps.patch(session, before["key_id"], "me", over=before["over"])
-    spread = steps.propagate(session, record["to_key_id"], 5, 0.01)
-    gone = steps.reclaim(session, record["to_key_id"], 5, 0.01)
+    taken_up = spread.propagate(session, record["to_key_id"], 5, 0.01)
+    gone = spread.reclaim(session, record["to_key_id"], 5, 0.01)
     after = steps.verify(session, 0.05, before["counters"])
-    return before, record, spread, gone, after, steps.finish(session)
+    return before, record, taken_up, gone, after, steps.finish(session)
 
 
 def test_rotation_ends_with_one_new_key_everywhere(session, fleet):
-    _, record, spread, gone, after, done = rotate(session)
+    _, record, taken_up, gone, after, done = rotate(session)
     assert record["changed"]
     assert parse_key(fleet.secret_line).key_id == 4
     assert all(set(node.spis) == {4} for node in fleet.nodes.values())
     assert (
-        set(spread["nodes_done_at"]) == set(gone["nodes_done_at"]) == set(fleet.nodes)
+        set(taken_up["nodes_done_at"]) == set(gone["nodes_done_at"]) == set(fleet.nodes)
     )
     assert after["healthy"]
     assert done["finished_at"]
@@ -54,7 +54,7 @@ def test_run_killed_after_any_step_is_gone_on_with(session, fleet, step):
         if name == "verify":
             steps.verify(session, 0, {})
         else:
-            getattr(steps, name)(session, 4, 5, 0.01)
+            getattr(spread, name)(session, 4, 5, 0.01)
         if name == step:
             break
     before, second, _, _, _, done = rotate(session)
@@ -66,8 +66,8 @@ def test_run_killed_after_any_step_is_gone_on_with(session, fleet, step):
 
 def test_cluster_that_broke_after_an_interruption_gets_a_new_key(session, reader):
     steps.patch(session, 3, "me")
-    steps.propagate(session, 4, 5, 0.01)
-    steps.reclaim(session, 4, 5, 0.01)
+    spread.propagate(session, 4, 5, 0.01)
+    spread.reclaim(session, 4, 5, 0.01)
     reader.findings = [STALE]
     before, record, *_ = rotate(session)
     assert before["resumes"] is None
@@ -76,7 +76,7 @@ def test_cluster_that_broke_after_an_interruption_gets_a_new_key(session, reader
 
 def test_rotation_forgotten_since_last_week_does_not_stand_for_this_one(session, fleet):
     steps.patch(session, 3, "me")
-    steps.propagate(session, 4, 5, 0.01)
+    spread.propagate(session, 4, 5, 0.01)
     secret = fleet.secret
     secret["metadata"]["annotations"][PREFIX + "started-at"] = "2026-01-01T00:00:00Z"
     fleet.store.update(secret)
@@ -94,7 +94,7 @@ def test_run_killed_before_the_patch_leaves_nothing(session):
 def test_laggards_are_named_as_they_lag(session, fleet, lines):
     fleet.nodes["node2"].stuck = True
     steps.patch(session, 3, "me")
-    result = steps.propagate(session, 4, 0.05, 0.01)
+    result = spread.propagate(session, 4, 0.05, 0.01)
     assert result["failed"]
     assert "node2" in lines[0]
     assert "node1" not in lines[0].partition("(")[0]
@@ -106,17 +106,30 @@ def test_laggards_are_named_as_they_lag(session, fleet, lines):
 def test_node_that_is_slow_is_waited_for(session, fleet):
     fleet.nodes["node3"].delay_s = 0.05
     steps.patch(session, 3, "me")
-    result = steps.propagate(session, 4, 5, 0.01)
+    result = spread.propagate(session, 4, 5, 0.01)
     assert not result["failed"]
     after_s = result["nodes_done_after_s"]
     assert after_s["node3"] >= after_s["node1"]
 
 
+def test_node_without_a_ciliumnode_is_waited_for(session, fleet):
+    lost = fleet.store.get("ciliumnodes.cilium.io", "node2")
+    fleet.store.delete("ciliumnodes.cilium.io", "node2")
+    assert "node2" in steps.preflight(session)["nodes"]
+    steps.patch(session, 3, "me")
+    result = spread.propagate(session, 4, 0.05, 0.01)
+    assert "node2 (which has no CiliumNode)" in result["msg"]
+    for field in ("uid", "resourceVersion", "creationTimestamp"):
+        lost["metadata"].pop(field)
+    fleet.store.create(lost)
+    assert not spread.propagate(session, 4, 5, 0.01)["failed"]
+
+
 def test_old_spi_that_stays_is_named(session, fleet):
     fleet.duration_s = 1000
     steps.patch(session, 3, "me")
-    steps.propagate(session, 4, 5, 0.01)
-    result = steps.reclaim(session, 4, 0.05, 0.01)
+    spread.propagate(session, 4, 5, 0.01)
+    result = spread.reclaim(session, 4, 0.05, 0.01)
     assert result["failed"]
     assert "node1 (4 states under SPI 3)" in result["msg"]
 
@@ -124,7 +137,7 @@ def test_old_spi_that_stays_is_named(session, fleet):
 def test_node_that_cannot_be_read_is_not_taken_for_done(session, reader):
     steps.patch(session, 3, "me")
     reader.unread = {"node1": "the agent's pod is gone"}
-    result = steps.propagate(session, 4, 0.05, 0.01)
+    result = spread.propagate(session, 4, 0.05, 0.01)
     assert result["failed"]
     assert "node1 (which could not be read: the agent's pod is gone)" in result["msg"]
 
@@ -172,6 +185,6 @@ def test_finish_leaves_another_s_key_alone(session, fleet):
 
 
 def test_limits_follow_the_cluster_s_rotation_duration():
-    assert steps.propagate_limit_s(300) == 300
-    assert steps.propagate_limit_s(5) == 180
-    assert steps.reclaim_limit_s(300) == 420
+    assert spread.propagate_limit_s(300) == 300
+    assert spread.propagate_limit_s(5) == 180
+    assert spread.reclaim_limit_s(300) == 420
