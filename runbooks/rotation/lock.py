@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.errors import (
     ConflictError,
     LockLostError,
@@ -28,6 +27,8 @@ from runbooks.rotation.objects import LeaseNow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from runbooks.rotation.cluster import Cluster
 
 LEASE_NAME = "cilium-ipsec-rotation"
 CLOCK_DISAGREEMENT_S = 5.0

@@ -1,8 +1,14 @@
+import dataclasses
+
 import pytest
 
+from runbooks.lab.kubeapi import service_account
 from runbooks.rotation import steps
+from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.errors import RefusedError, RotationError
+from runbooks.rotation.objects import Target
 from runbooks.rotation.session import Session
+from runbooks.rotation.waiting import Pace
 from tests.rotation.fleet import VERSION, key_line
 
 
@@ -86,15 +92,11 @@ def test_differing_versions_are_named_with_their_nodes(session, reader):
 
 
 def _with_version(node, version):
-    import dataclasses
-
     agent = dataclasses.replace(node.agent, version=version)
     return dataclasses.replace(node, agent=agent)
 
 
 def _with_nodes(snapshot, nodes):
-    import dataclasses
-
     return dataclasses.replace(snapshot, nodes=nodes)
 
 
@@ -173,9 +175,6 @@ def test_key_changed_after_an_interruption_voids_the_record(session, fleet):
 
 
 def test_wrong_kubeconfig_has_its_sentence(tmp_path):
-    from runbooks.rotation.cluster import Cluster
-    from runbooks.rotation.objects import Target
-
     with pytest.raises(RotationError, match="no kubeconfig at /no/where"):
         Cluster.connect(Target(kubeconfig="/no/where"))
     empty = tmp_path / "empty"
@@ -185,11 +184,6 @@ def test_wrong_kubeconfig_has_its_sentence(tmp_path):
 
 
 def test_lacking_right_is_named_with_verb_and_resource(api, reader):
-    from runbooks.lab.kubeapi import service_account
-    from runbooks.rotation.cluster import Cluster
-    from runbooks.rotation.objects import Target
-    from runbooks.rotation.waiting import Pace
-
     path = api.token_kubeconfig(service_account("kube-system", "nobody"))
     cluster = Cluster.connect(Target(kubeconfig=str(path)))
     nobody = Session(cluster, reader, brief=Pace(2, 0.01))
