@@ -24,12 +24,17 @@ from typing import TYPE_CHECKING
 from runbooks.diagnose.finding import Code
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runbooks.diagnose.staleness import Staleness
     from runbooks.diagnose.view import View
     from runbooks.snapshot import AgentFacts, ClusterFacts
 
 #: Cilium's default of kvstore-lease-ttl.
 DEFAULT_LEASE_TTL_S = 900.0
+#: An agent renews its lease every third of its time: what is left of it, at least,
+#: when the agent ends (etcd client/v3/lease.go).
+LEASE_LEFT = 2 / 3
 #: From the start of an agent until its peers, or itself, made the states. A lost
 #: node key is written again within the five minutes of a periodic job.
 START_TO_STATES_S = 420.0
@@ -64,6 +69,41 @@ def cause_of(view: View, staleness: Staleness) -> Code | None:
             return _crd_cause(cluster, staleness, made_s, kept_s)
         case None:
             return None
+
+
+def causes_of(view: View, stale: Sequence[Staleness]) -> list[Code | None]:
+    """Tell the cause of each stale tunnel, those of one receiver together.
+
+    What happened to a receiver happened to it for all of its peers at once. So a
+    pair that does not tell by itself, since its sender's agent was restarted as
+    well, takes the cause of the pairs whose states were made in the same moment,
+    if those agree.
+
+    Args:
+        view: The samples that the tunnels are from.
+        stale: The stale tunnels, one for each pair.
+
+    Returns:
+        A cause or ``None`` for each, in the same order.
+    """
+    own = [cause_of(view, staleness) for staleness in stale]
+    told = [(s, cause) for s, cause in zip(stale, own, strict=True) if cause]
+    causes: list[Code | None] = []
+    for staleness, cause in zip(stale, own, strict=True):
+        together = {c for s, c in told if _made_together(view, staleness, s)}
+        alone = together.pop() if len(together) == 1 else None
+        causes.append(cause or alone)
+    return causes
+
+
+def _made_together(view: View, one: Staleness, other: Staleness) -> bool:
+    made_s = [view.added_s(s.tunnel.source, s.outbound) for s in (one, other)]
+    return (
+        one.tunnel.destination == other.tunnel.destination
+        and made_s[0] is not None
+        and made_s[1] is not None
+        and abs(made_s[0] - made_s[1]) <= OBJECT_TO_STATES_S
+    )
 
 
 def uses_kvstore(cluster: ClusterFacts) -> bool | None:
@@ -107,7 +147,8 @@ def _kvstore_cause(
     )
     returned = receiver_s is not None and _between(kept_s, receiver_s, made_s)
     away_s = _away_s(receiver)
-    lease_ran_out = away_s is None or away_s >= _lease_ttl_s(view.samples.first.cluster)
+    shortest_s = LEASE_LEFT * _lease_ttl_s(view.samples.first.cluster)
+    lease_ran_out = away_s is None or away_s >= shortest_s
     # Only a vanished key makes an agent that runs on forget a node.
     if sender_ran_on and returned and lease_ran_out:
         return Code.KVSTORE_LEASE_EXPIRED

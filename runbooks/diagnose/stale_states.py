@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from runbooks.diagnose.causes import cause_of
+from runbooks.diagnose.causes import causes_of
 from runbooks.diagnose.finding import Code, Finding, Severity
 from runbooks.diagnose.staleness import Staleness, dropped_packets, judge
 
@@ -21,6 +21,7 @@ def stale_states(view: View) -> Iterable[Finding]:
     A stale tunnel under an SPI that the sender has left behind is a remnant of
     a rotation that has already healed the pair; it goes with the old key.
     """
+    pairs: list[list[Staleness]] = []
     for (source, destination), tunnels in view.pairs.items():
         spis = view.sending_spis(source, destination)
         stale = [
@@ -29,12 +30,14 @@ def stale_states(view: View) -> Iterable[Finding]:
             if tunnel.spi in spis and (verdict := judge(view, tunnel)) is not None
         ]
         if stale:
-            yield _finding(view, max(stale, key=lambda s: s.excess), stale)
+            pairs.append(stale)
+    worst = [max(stale, key=lambda s: s.excess) for stale in pairs]
+    for each in zip(worst, pairs, causes_of(view, worst), strict=True):
+        yield _finding(*each)
 
 
-def _finding(view: View, worst: Staleness, stale: list[Staleness]) -> Finding:
+def _finding(worst: Staleness, stale: list[Staleness], cause: Code | None) -> Finding:
     tunnel = worst.tunnel
-    cause = cause_of(view, worst)
     return Finding(
         code=Code.STALE_XFRM_STATE,
         severity=Severity.CRITICAL,

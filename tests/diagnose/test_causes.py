@@ -92,6 +92,37 @@ def test_lease_of_the_cluster_counts_not_the_default():
     assert causes(cluster.once()) == {Code.KVSTORE_LEASE_EXPIRED}
 
 
+@pytest.mark.parametrize(
+    ("away_s", "cause"), [(650, Code.KVSTORE_LEASE_EXPIRED), (590, None)]
+)
+def test_lease_may_have_been_a_third_old_when_the_agent_ended(away_s, cause):
+    cluster = lease_expired()
+    cluster.agents["node2"] = AgentFacts(
+        started_s=MADE - 10, previous_finished_s=MADE - 10 - away_s
+    )
+
+    assert causes(cluster.once()) == {cause}
+
+
+def test_pair_that_does_not_tell_takes_the_cause_of_its_receivers_other_pairs():
+    cluster = lease_expired()
+    cluster.agents["node3"] = AgentFacts(started_s=MADE - 100)
+
+    assert causes(cluster.once()) == {Code.KVSTORE_LEASE_EXPIRED}
+
+
+def test_cause_of_another_receiver_is_not_taken():
+    cluster = lease_expired()
+    cluster.renew("node1", "node3", MADE)
+    cluster.agents["node3"] = AgentFacts(started_s=NOW - 10 * DAY)
+    found = {
+        (f.source, f.destination): f.cause for f in diagnose(cluster.once()).findings
+    }
+
+    assert found["node1", "node3"] is None
+    assert found["node1", "node2"] is Code.KVSTORE_LEASE_EXPIRED
+
+
 @pytest.mark.parametrize("missing", ["config", "agents"])
 def test_without_the_objects_no_cause_is_guessed(missing):
     cluster = lease_expired()
