@@ -48,7 +48,8 @@ class Agent:
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._deletions: dict[str, threading.Timer] = {}
         self._datapath = Datapath(config, IPRoute())
-        self._ipsec = Ipsec(self.own(), XfrmSocket())
+        overlay = config.datapath == "tunnel"
+        self._ipsec = Ipsec(self.own(), XfrmSocket(), overlay=overlay)
         hooks = Hooks(
             own=self.own,
             on_node=lambda node: self._work.put(lambda: self._node_appeared(node)),
