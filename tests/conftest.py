@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +64,16 @@ class RunningLab:
             )
         return done
 
+    def status(self) -> dict[str, dict]:
+        """``lab status``, by node name."""
+        rows = json.loads(self.run("status", "--output", "json").stdout)
+        return {row["name"]: row for row in rows}
+
+    def traffic(self) -> dict[tuple[str, str], dict]:
+        """``lab traffic report``, by source and destination."""
+        rows = json.loads(self.run("traffic", "report", "--output", "json").stdout)
+        return {(row["source"], row["destination"]): row for row in rows}
+
     def ping(self, source: str, destination: str) -> int:
         """Pings that were answered, of five, from pod to pod."""
         address = self.client.lab.node(destination).pod_ip
@@ -72,18 +84,32 @@ class RunningLab:
         return int(words[words.index("transmitted,") + 1])
 
 
-@pytest.fixture(scope="session")
-def lab() -> Iterator[RunningLab]:
-    """A healthy lab of three nodes; whoever breaks it heals it."""
-    name = f"test-{os.getpid()}"
+@contextmanager
+def start_lab(name: str, *options: str) -> Iterator[RunningLab]:
+    """Bring a lab up, and take it down in the end."""
     running = RunningLab(
         name, Path(f"/tmp/ipsec-runbooks-{os.getuid()}/{name}/kubeconfig")
     )
     try:
-        running.run("up")
+        running.run("up", *options)
         yield running
     finally:
         running.run("down")
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[RunningLab]:
+    """A healthy lab of three nodes; whoever breaks it heals it."""
+    with start_lab(f"test-{os.getpid()}") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def crd_lab() -> Iterator[RunningLab]:
+    """A lab without a key-value store, its packets in VXLAN."""
+    options = ("--mode", "crd", "--datapath", "tunnel")
+    with start_lab(f"modes-{os.getpid()}", *options) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

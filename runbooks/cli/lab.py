@@ -33,23 +33,29 @@ def _fail(error: LabError | OSError, status: int = 1) -> NoReturn:
 def up(
     name: Name = "lab",
     mode: Annotated[
-        str, typer.Option(help="Where nodes learn of each other: kvstore.")
+        str,
+        typer.Option(
+            help="Where nodes learn of each other: kvstore (etcd) or crd "
+            "(CiliumNode objects)."
+        ),
     ] = "kvstore",
     nodes: Annotated[int, typer.Option(help="How many nodes.")] = 3,
     datapath: Annotated[
-        str, typer.Option(help="How packets travel between nodes: native.")
+        str,
+        typer.Option(
+            help="How packets travel between nodes: native (routed) or tunnel (VXLAN)."
+        ),
     ] = "native",
 ) -> None:
-    """Start a cluster: a kernel for each node, etcd, a Kubernetes API, agents."""
+    """Start a cluster: a kernel for each node, a Kubernetes API, agents, etcd."""
     from runbooks.lab.launch import up as bring_up
     from runbooks.lab.plan import Lab, LabError
 
-    if mode != "kvstore":
-        _fail(LabError(f"--mode {mode}: this lab has the mode kvstore"), 2)
-    if datapath != "native":
-        _fail(LabError(f"--datapath {datapath}: this lab has native routing"), 2)
     try:
         lab = Lab(name, nodes, mode, datapath)
+    except LabError as error:
+        _fail(error, 2)
+    try:
         bring_up(lab, lambda line: typer.echo(f"  {line}"))
     except (LabError, OSError) as error:
         _fail(error)
@@ -89,19 +95,27 @@ def status(
 
 @app.command("break")
 def break_(
-    failure: Annotated[str, typer.Argument(help="kvstore-lease-expired.")],
+    failure: Annotated[
+        str,
+        typer.Argument(
+            help="kvstore-lease-expired (kvstore mode) or ciliumnode-recreated "
+            "(crd mode)."
+        ),
+    ],
     node: NodeName = "node2",
     name: Name = "lab",
 ) -> None:
     """Make a condition happen; returns when it stands."""
     from runbooks.lab.client import LabClient
-    from runbooks.lab.failures import FAILURES
+    from runbooks.lab.failures import FAILURES, failure_for
     from runbooks.lab.plan import LabError
 
     if failure not in FAILURES:
         _fail(LabError(f"no failure {failure!r}; there are {', '.join(FAILURES)}"), 2)
     try:
-        FAILURES[failure](LabClient(name), node, lambda line: typer.echo(f"  {line}"))
+        client = LabClient(name)
+        make = failure_for(client.lab, failure).make
+        make(client, node, lambda line: typer.echo(f"  {line}"))
     except (LabError, OSError) as error:
         _fail(error)
     typer.echo(f"{failure} stands on {node}.")

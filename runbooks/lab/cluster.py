@@ -6,11 +6,13 @@ import asyncio
 import base64
 import json
 import secrets
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from runbooks.lab.access import admit_agents
 from runbooks.lab.channel import ChannelError
 from runbooks.lab.daemonset import DaemonSetController
 from runbooks.lab.kubeapi import objects
@@ -18,11 +20,18 @@ from runbooks.lab.kubeapi.credentials import Credentials
 from runbooks.lab.kubeapi.server import serve
 from runbooks.lab.kubeapi.status import JsonObject, StatusError, internal_error
 from runbooks.lab.kubeapi.store import Store
-from runbooks.lab.plan import CILIUM_VERSION, KEY_FILE, NAMESPACE, Lab, NodePlan
+from runbooks.lab.plan import (
+    API_PORT,
+    CILIUM_VERSION,
+    GATEWAY,
+    KEY_FILE,
+    NAMESPACE,
+    Lab,
+    NodePlan,
+)
 from runbooks.xfrm.keys import IpsecKey, next_key, parse_key
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import AsyncIterator
 
     from runbooks.lab.kubeapi.execution import ExecIO
@@ -44,7 +53,7 @@ class Cluster:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.store = Store()
-        self._credentials = Credentials()
+        self._credentials = Credentials(("127.0.0.1", "localhost", GATEWAY))
         self._kubelets: dict[str, Kubelet] = {}
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._controller: DaemonSetController | None = None
@@ -52,6 +61,8 @@ class Cluster:
 
     async def serve(self, listener: socket.socket) -> int:
         """Make the objects, serve them, and write the kubeconfig.
+
+        In CRD mode the API is served on the nodes' own network as well.
 
         Returns:
             The port on 127.0.0.1.
@@ -63,13 +74,16 @@ class Cluster:
             loop.call_soon_threadsafe(self._events.put_nowait, event)
 
         self.store.subscribe(hear)
-        await serve(
+        server = await serve(
             self.store,
             listener,
             self._credentials,
             self._exec,
             log_handler=self._log,
         )
+        if self._lab.mode == "crd":
+            admit_agents(self._lab, self.store, self._credentials)
+            await server.listen(socket.create_server((GATEWAY, API_PORT)))
         port: int = listener.getsockname()[1]
         config = self._credentials.admin_kubeconfig(f"https://127.0.0.1:{port}")
         self._lab.kubeconfig.touch(mode=0o600)
@@ -108,11 +122,15 @@ class Cluster:
         return key.key_id
 
     def agent_changed(self, node: NodePlan, agent: dict[str, Any]) -> None:
-        """Write what a node tells of its agent into Pod, DaemonSet, CiliumNode."""
+        """Write what a node tells of its agent into Pod and DaemonSet.
+
+        And into its CiliumNode, unless agents do that themselves.
+        """
         if self._controller is None:
             return
         self._controller.agent_changed(node, agent)
-        if announced := agent.get("announced"):
+        announced = agent.get("announced")
+        if announced and self._lab.mode == "kvstore":
             spec = {
                 "encryption": {"key": announced["spi"]},
                 "bootid": announced["boot_id"],
@@ -151,23 +169,7 @@ class Cluster:
             icv_bits=128,
         )
         create(objects.ipsec_secret(key.line()))
-        times = lab.timings
-        create(
-            objects.config_map(
-                {
-                    "cluster-name": "default",
-                    "enable-ipsec": "true",
-                    "enable-ipsec-key-watcher": "true",
-                    "identity-allocation-mode": "kvstore",
-                    "ipsec-key-file": KEY_FILE,
-                    "ipsec-key-rotation-duration": f"{times.rotation_duration_s:g}s",
-                    "kvstore": "etcd",
-                    "kvstore-lease-ttl": f"{times.lease_ttl_s:g}s",
-                    "kvstore-opt": json.dumps({"etcd.config": "/var/lib/etcd-config"}),
-                    "routing-mode": "native",
-                }
-            )
-        )
+        create(objects.config_map(_cilium_config(lab)))
         for node in lab.nodes:
             create(_client_pod(node))
         create(objects.daemon_set(CILIUM_VERSION, len(lab.nodes), ready=0))
@@ -219,6 +221,28 @@ class Cluster:
 def now() -> str:
     """The time as objects carry it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _cilium_config(lab: Lab) -> dict[str, str]:
+    """Cilium's settings, as far as they say what kind of cluster this is."""
+    config = {
+        "cluster-name": "default",
+        "enable-ipsec": "true",
+        "enable-ipsec-key-watcher": "true",
+        "identity-allocation-mode": lab.mode,
+        "ipsec-key-file": KEY_FILE,
+        "ipsec-key-rotation-duration": f"{lab.timings.rotation_duration_s:g}s",
+        "routing-mode": lab.datapath,
+    }
+    if lab.mode == "kvstore":
+        config |= {
+            "kvstore": "etcd",
+            "kvstore-lease-ttl": f"{lab.timings.lease_ttl_s:g}s",
+            "kvstore-opt": json.dumps({"etcd.config": "/var/lib/etcd-config"}),
+        }
+    if lab.datapath == "tunnel":
+        config["tunnel-protocol"] = "vxlan"
+    return config
 
 
 def _client_pod(node: NodePlan) -> JsonObject:

@@ -23,7 +23,7 @@ def heal(client: LabClient) -> int:
         LabError: A node did not get there in time.
     """
     spi: int = client.ask("rotate")
-    full = 2 * (len(client.lab.nodes) - 1)
+    full = client.lab.states_per_peer * (len(client.lab.nodes) - 1)
     for node in client.lab.nodes:
 
         def healed(name: str = node.name) -> bool:

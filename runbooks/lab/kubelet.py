@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _READY_LIMIT_S = 60
 _RESTART_DELAY_S = 1.0
+_LOG_LINES = 20
 
 
 class Kubelet:
@@ -66,9 +67,11 @@ class Kubelet:
                         break
         except TimeoutError:
             pass
-        end = "\n".join((await self.log()).splitlines()[-8:])
+        # The node is gone before anybody could look for more.
+        end = (await self.log()).splitlines()[-_LOG_LINES:]
         raise LabError(
-            f"the agent of {self._node.name} did not become ready; its log ends:\n{end}"
+            f"the agent of {self._node.name} did not become ready; the end of its "
+            "log:\n" + "\n".join(end)
         )
 
     async def run(self) -> None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STOP_LIMIT_S = 10.0
-_NEEDED = {"linux.uml": "user-mode-linux", "etcd": "etcd-server", "ip": "iproute2"}
+_NEEDED = {"linux.uml": "user-mode-linux", "ip": "iproute2"}
+_NEEDED_FOR_KVSTORE = {"etcd": "etcd-server"}
 
 
 def up(lab: Lab, say: Callable[[str], None]) -> None:
@@ -39,7 +40,7 @@ def up(lab: Lab, say: Callable[[str], None]) -> None:
     Raises:
         LabError: It could not be started; nothing of it is left.
     """
-    _require_programs()
+    _require_programs(lab)
     if lab.directory.exists() and _init_pid(lab) is None:
         down(lab.name)  # what a crash left behind
     prepare_directory(lab)
@@ -54,10 +55,11 @@ def up(lab: Lab, say: Callable[[str], None]) -> None:
         raise
 
 
-def _require_programs() -> None:
+def _require_programs(lab: Lab) -> None:
+    needed = _NEEDED | (_NEEDED_FOR_KVSTORE if lab.mode == "kvstore" else {})
     missing = {
         package
-        for program, package in _NEEDED.items()
+        for program, package in needed.items()
         if shutil.which(program, path=_PATH) is None
     }
     if missing:

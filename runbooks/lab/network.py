@@ -17,6 +17,10 @@ _PACKET_STATISTICS = 6
 _ETH_P_ALL = 3
 _SO_ATTACH_FILTER = 26
 _IPPROTO_ESP = 50
+_PACKET_OUTGOING = 4
+_VXLAN_PORT = 8472
+#: Upper half of every pod's address, 10.20.
+_PODS = 0x0A14
 
 
 def make_bridge() -> None:
@@ -44,7 +48,7 @@ class WireCount:
 
     Attributes:
         esp: ESP packets.
-        plain: Packets of the pods' address range that are not ESP.
+        plain: Packets that are not ESP but of the pods' address range, or VXLAN.
     """
 
     esp: int
@@ -78,25 +82,32 @@ class WireTap:
 def _counter(device: str, *, esp: bool) -> socket.socket:
     """A socket that counts frames which a node sends: ESP, or plain pod packets.
 
-    Pods have addresses in 10.20.0.0/16; a frame counts as plain when either
-    address of its IPv4 header is in there and its protocol isn't ESP.
+    Pods have addresses in 10.20.0.0/16; a frame counts as plain when its protocol
+    isn't ESP and either address of its IPv4 header is in there, or it is VXLAN.
     """
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    pods = 0x0A14
+    # Instructions of classic BPF: code, jump if true, jump if false, operand.
     program = [
         (0x28, 0, 0, 0xFFFFF004),  # ldh packet type
-        (0x15, 10, 0, 4),  # outgoing, towards the node: reject
+        (0x15, 15, 0, _PACKET_OUTGOING),  # towards the node: reject
         (0x28, 0, 0, 12),  # ldh ethertype
-        (0x15, 0, 8, 0x0800),  # not IPv4: reject
+        (0x15, 0, 13, 0x0800),  # not IPv4: reject
         (0x30, 0, 0, 23),  # ldb protocol
-        (0x15, 0 if esp else 6, 6 if esp else 0, _IPPROTO_ESP),
+        # One of the two verdicts for ESP, and for all else when ESP is counted.
+        (0x15, 12 if esp else 11, 11 if esp else 0, _IPPROTO_ESP),
         (0x28, 0, 0, 26),  # ldh source, upper half
-        (0x15, 3, 0, pods),
+        (0x15, 10, 0, _PODS),
         (0x28, 0, 0, 30),  # ldh destination, upper half
-        (0x15, 1, 0, pods),
+        (0x15, 8, 0, _PODS),
+        (0x30, 0, 0, 23),  # ldb protocol
+        (0x15, 0, 5, socket.IPPROTO_UDP),
+        (0x28, 0, 0, 20),  # ldh fragment offset: only the first has ports
+        (0x45, 3, 0, 0x1FFF),
+        (0xB1, 0, 0, 14),  # ldx length of the IP header
+        (0x48, 0, 0, 16),  # ldh destination port
+        (0x15, 1, 0, _VXLAN_PORT),
         (0x06, 0, 0, 0),  # reject
         (0x06, 0, 0, 1),  # accept one byte
-        (0x06, 0, 0, 0),
     ]
     code = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
     buffer = ctypes.create_string_buffer(code)

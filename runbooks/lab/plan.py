@@ -12,6 +12,10 @@ from typing import Any
 #: The lab's own side of the network between the nodes.
 GATEWAY = "10.9.0.1"
 ETCD_PORT = 2379
+#: Where agents reach the Kubernetes API, on the lab's own side.
+API_PORT = 6443
+MODES = ("kvstore", "crd")
+DATAPATHS = ("native", "tunnel")
 MAX_NODES = 60
 #: The version that the lab's agents give as their own; its facts are from there.
 CILIUM_VERSION = "1.18.0-dev"
@@ -95,8 +99,8 @@ class Lab:
     Attributes:
         name: Its name; several run side by side.
         node_count: How many nodes.
-        mode: ``kvstore``.
-        datapath: ``native``.
+        mode: Where nodes learn of each other: ``kvstore`` or ``crd``.
+        datapath: How packets travel between nodes: ``native`` or ``tunnel``.
         timings: The cluster's times.
     """
 
@@ -119,11 +123,30 @@ class Lab:
             )
         if not 2 <= self.node_count <= MAX_NODES:
             raise LabError(f"a lab has 2 to {MAX_NODES} nodes, not {self.node_count}")
+        for option, value, known in (
+            ("--mode", self.mode, MODES),
+            ("--datapath", self.datapath, DATAPATHS),
+        ):
+            if value not in known:
+                raise LabError(f"{option} is {' or '.join(known)}, not {value!r}")
 
     @property
     def nodes(self) -> tuple[NodePlan, ...]:
         """The nodes' plans, in order."""
         return tuple(NodePlan(i) for i in range(1, self.node_count + 1))
+
+    @property
+    def states_per_peer(self) -> int:
+        """XFRM states that a node has for each peer and SPI.
+
+        In tunnel mode (the encrypted overlay of Cilium 1.18) the pair of node IPs
+        has two of its own beside those of the pair of CiliumInternalIPs.
+        """
+        return 4 if self.datapath == "tunnel" else 2
+
+    def esp_address(self, node: NodePlan) -> str:
+        """Address of a node's end of the states that carry its pod's traffic."""
+        return node.ip if self.datapath == "tunnel" else node.cilium_ip
 
     @property
     def directory(self) -> Path:
@@ -139,6 +162,19 @@ class Lab:
     def control_socket(self) -> Path:
         """Where the running lab is asked."""
         return self.directory / "control.sock"
+
+    def node_directory(self, node: NodePlan) -> Path:
+        """Where the lab keeps what one node reads."""
+        return self.directory / "nodes" / node.name
+
+    def token_file(self, node: NodePlan) -> Path:
+        """The token that the node's agent shows to the Kubernetes API."""
+        return self.node_directory(node) / "token"
+
+    @property
+    def authority_file(self) -> Path:
+        """Certificate of the authority of the Kubernetes API."""
+        return self.directory / "ca.crt"
 
     @property
     def pid_file(self) -> Path:

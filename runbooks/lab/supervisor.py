@@ -98,8 +98,9 @@ class Supervisor:
         for kernel in kernels.values():
             await kernel.start()
         self._progress.say(f"{len(kernels)} kernels started")
-        await start_etcd(lab)
-        self._progress.say("etcd serves")
+        if lab.mode == "kvstore":
+            await start_etcd(lab)
+            self._progress.say("etcd serves")
         cluster = Cluster(lab)
         port = await cluster.serve(self._listener)
         self._progress.say(f"Kubernetes API serves on 127.0.0.1:{port}")

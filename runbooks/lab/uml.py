@@ -14,6 +14,7 @@ from pathlib import Path
 
 from runbooks.lab.agent.config import AgentConfig
 from runbooks.lab.plan import (
+    API_PORT,
     CILIUM_VERSION,
     ETCD_PORT,
     GATEWAY,
@@ -37,7 +38,7 @@ class NodeKernel:
 
     def __init__(self, lab: Lab, node: NodePlan) -> None:
         self.node = node
-        self._directory = lab.directory / "nodes" / node.name
+        self._directory = lab.node_directory(node)
         self._lab = lab
         self._process: asyncio.subprocess.Process | None = None
 
@@ -102,12 +103,20 @@ class NodeKernel:
             pod_cidr=node.pod_cidr,
             native_device="eth0",
             pod_device="lxc0",
+            mode=lab.mode,
+            datapath=lab.datapath,
+            api_url=f"https://{GATEWAY}:{API_PORT}",
+            api_token_file=str(lab.token_file(node)),
+            api_ca_file=str(lab.authority_file),
             etcd_host=GATEWAY,
             etcd_port=ETCD_PORT,
             key_file=KEY_FILE,
             version=CILIUM_VERSION,
             lease_ttl_s=lab.timings.lease_ttl_s,
-            deletion_delay_s=lab.timings.deletion_delay_s,
+            # A deleted CiliumNode is acted on at once.
+            deletion_delay_s=(
+                lab.timings.deletion_delay_s if lab.mode == "kvstore" else 0
+            ),
             rotation_duration_s=lab.timings.rotation_duration_s,
             reclaim_interval_s=lab.timings.reclaim_interval_s,
             sync_interval_s=lab.timings.sync_interval_s,

@@ -20,19 +20,14 @@ def check(lab, *options):
     return done.returncode, json.loads(done.stdout)
 
 
-def traffic(lab):
-    report = lab.run("traffic", "report", "--output", "json").stdout
-    return {(row["source"], row["destination"]): row for row in json.loads(report)}
-
-
 def test_a_healthy_cluster_at_full_speed_is_healthy(lab):
     lab.run("traffic", "start", "--rate", FULL_SPEED)
-    before = min(row["sent"] for row in traffic(lab).values())
+    before = min(row["sent"] for row in lab.traffic().values())
     try:
         for _ in range(2):
             status, result = check(lab)
             assert (status, result["verdict"], result["findings"]) == (0, "healthy", [])
-        after = min(row["sent"] for row in traffic(lab).values())
+        after = min(row["sent"] for row in lab.traffic().values())
     finally:
         lab.run("traffic", "stop")
     # The packets flowed while it read.
@@ -79,8 +74,7 @@ def test_an_expired_lease_is_found_on_both_pairs_with_its_cause(broken_lab):
 
 
 def broken_lab_spis(lab):
-    rows = json.loads(lab.run("status", "--output", "json").stdout)
-    return {spi for row in rows for spi in row["spis"]}
+    return {spi for row in lab.status().values() for spi in row["spis"]}
 
 
 def test_the_pages_check_script_finds_it_too(broken_lab):
@@ -109,7 +103,7 @@ def test_a_snapshot_of_the_cluster_checks_the_same(broken_lab, tmp_path):
 
 def test_broken_pairs_stay_broken_while_packets_flow(broken_lab):
     def lost():
-        return traffic(broken_lab)["node1", "node2"]["lost"]
+        return broken_lab.traffic()["node1", "node2"]["lost"]
 
     before = lost()
     wait_until(lambda: lost() > before + 20, "packets towards node2 arrive", 20)

@@ -16,21 +16,9 @@ NODES = ("node1", "node2", "node3")
 PAIRS = [(a, b) for a in NODES for b in NODES if a != b]
 
 
-def status(lab):
-    return {
-        row["name"]: row
-        for row in json.loads(lab.run("status", "--output", "json").stdout)
-    }
-
-
-def traffic(lab):
-    report = lab.run("traffic", "report", "--output", "json").stdout
-    return {(row["source"], row["destination"]): row for row in json.loads(report)}
-
-
 def state_between(lab, node, source, destination, direction):
     plan = lab.client.lab
-    ends = (plan.node(source).cilium_ip, plan.node(destination).cilium_ip)
+    ends = tuple(plan.esp_address(plan.node(n)) for n in (source, destination))
     (state,) = [
         s
         for s in read_states(lab.client, node)
@@ -40,7 +28,7 @@ def state_between(lab, node, source, destination, direction):
 
 
 def test_every_node_is_a_kernel_of_its_own(lab):
-    boot_ids = {row["boot_id"] for row in status(lab).values()}
+    boot_ids = {row["boot_id"] for row in lab.status().values()}
     assert len(boot_ids) == 3
     assert lab.run("exec", "node1", "--", "uname", "-n").stdout == "node1\n"
 
@@ -73,7 +61,7 @@ def test_states_look_like_real_agents_states(lab):
 def test_pair_keys_are_derived_from_the_key_file_and_both_boot_ids(lab):
     line = lab.run("exec", "node1", "--", "cat", "/etc/ipsec/keys").stdout
     key = parse_key(line).key
-    plan, boot = lab.client.lab, {n: r["boot_id"] for n, r in status(lab).items()}
+    plan, boot = lab.client.lab, {n: r["boot_id"] for n, r in lab.status().items()}
     for source, destination in PAIRS:
         pair_key = derive_pair_key(
             key,
@@ -88,10 +76,10 @@ def test_pair_keys_are_derived_from_the_key_file_and_both_boot_ids(lab):
 
 
 def test_pod_traffic_leaves_only_as_esp(lab):
-    before = {name: row["wire"] for name, row in status(lab).items()}
+    before = {name: row["wire"] for name, row in lab.status().items()}
     for pair in PAIRS:
         lab.ping(*pair)
-    after = {name: row["wire"] for name, row in status(lab).items()}
+    after = {name: row["wire"] for name, row in lab.status().items()}
     for name in NODES:
         # Two pairs of five pings, and as many answers.
         assert after[name]["esp"] - before[name]["esp"] >= 20
@@ -101,7 +89,7 @@ def test_pod_traffic_leaves_only_as_esp(lab):
 def test_the_wire_tap_sees_a_plain_packet(lab):
     """The count of plain packets is not zero because nothing is counted."""
     pod = lab.client.lab.node("node3").pod_ip
-    before = status(lab)["node1"]["wire"]["plain"]
+    before = lab.status()["node1"]["wire"]["plain"]
     node = lab.client.lab.node("node3").ip
     lab.run("exec", "node1", "--", "ip", "route", "add", f"{pod}/32", "via", node)
     try:
@@ -109,15 +97,15 @@ def test_the_wire_tap_sees_a_plain_packet(lab):
         lab.run(*ping, "-I", lab.client.lab.node("node1").ip, pod, check=False)
     finally:
         lab.run("exec", "node1", "--", "ip", "route", "del", f"{pod}/32")
-    assert status(lab)["node1"]["wire"]["plain"] >= before + 1
+    assert lab.status()["node1"]["wire"]["plain"] >= before + 1
 
 
 def test_traffic_arrives_complete_on_every_pair(lab):
     lab.run("traffic", "start", "--rate", "50")
-    wait_until(lambda: all(r["sent"] > 100 for r in traffic(lab).values()), "too slow")
+    wait_until(lambda: all(r["sent"] > 100 for r in lab.traffic().values()), "too slow")
     lab.run("traffic", "stop")
     wait_until(
-        lambda: all(r["lost"] == 0 for r in traffic(lab).values()),
+        lambda: all(r["lost"] == 0 for r in lab.traffic().values()),
         "packets were lost in a healthy lab",
         5,
     )
@@ -166,8 +154,8 @@ def test_cilium_dbg_answers_in_the_words_of_real_agents(lab):
     lines = dbg("kvstore", "get", "--recursive", "cilium/state/nodes").splitlines()
     entries = dict(line.split(" => ", 1) for line in lines)
     entry = json.loads(entries["cilium/state/nodes/v1/default/node2"])
-    assert entry["BootID"] == status(lab)["node2"]["boot_id"]
-    assert entry["EncryptionKey"] in status(lab)["node2"]["spis"]
+    assert entry["BootID"] == lab.status()["node2"]["boot_id"]
+    assert entry["EncryptionKey"] in lab.status()["node2"]["spis"]
 
 
 def test_cilium_dbg_says_when_the_agent_is_down(lab):
@@ -184,9 +172,9 @@ def test_a_rotation_loses_no_packet_and_leaves_nothing_of_the_old_key(lab):
     lab.run("traffic", "start", "--rate", "100")
     spi = heal(lab.client)
     lab.run("traffic", "stop")
-    assert {tuple(row["spis"]) for row in status(lab).values()} == {(spi,)}
+    assert {tuple(row["spis"]) for row in lab.status().values()} == {(spi,)}
     wait_until(
-        lambda: all(r["lost"] == 0 for r in traffic(lab).values()),
+        lambda: all(r["lost"] == 0 for r in lab.traffic().values()),
         "the rotation lost packets",
         5,
     )
@@ -221,9 +209,9 @@ def test_lease_expiry_kills_one_direction_and_counts_it_on_the_receiver(broken_l
     assert lab.ping("node1", "node2") == 0
     assert lab.ping("node2", "node1") == 0
     assert lab.ping("node1", "node3") == 5
-    counters = status(lab)["node2"]["counters"]
+    counters = lab.status()["node2"]["counters"]
     assert counters["XfrmInStateProtoError"] > 0
-    assert "XfrmInStateProtoError" not in status(lab)["node1"]["counters"]
+    assert "XfrmInStateProtoError" not in lab.status()["node1"]["counters"]
     later = state_between(lab, "node2", "node1", "node2", Direction.IN)
     assert later.seq == kept.seq
     assert later.integrity_errors > 0

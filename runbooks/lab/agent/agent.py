@@ -14,10 +14,10 @@ from pyroute2 import IPRoute
 from runbooks.lab.agent.datapath import Datapath, sending_spi
 from runbooks.lab.agent.ipsec import MODULE as IPSEC_MODULE
 from runbooks.lab.agent.ipsec import Ipsec, Peer
-from runbooks.lab.agent.kvstore import FAULTS, Kvstore
 from runbooks.lab.agent.log import log
 from runbooks.lab.agent.memory import Memory
 from runbooks.lab.agent.nodes import Node
+from runbooks.lab.agent.store import Hooks, open_store
 from runbooks.xfrm.keys import IpsecKey, KeyFormatError, parse_key
 from runbooks.xfrm.netlink import XfrmSocket
 
@@ -48,15 +48,15 @@ class Agent:
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._deletions: dict[str, threading.Timer] = {}
         self._datapath = Datapath(config, IPRoute())
-        self._ipsec = Ipsec(self.own(), XfrmSocket())
-        self.kvstore = Kvstore(
-            config.etcd_host,
-            config.etcd_port,
-            config.lease_ttl_s,
-            self.own,
-            lambda node: self._work.put(lambda: self._node_appeared(node)),
-            lambda name: self._work.put(lambda: self._node_went(name)),
+        overlay = config.datapath == "tunnel"
+        self._ipsec = Ipsec(self.own(), XfrmSocket(), overlay=overlay)
+        hooks = Hooks(
+            own=self.own,
+            on_node=lambda node: self._work.put(lambda: self._node_appeared(node)),
+            on_gone=lambda name: self._work.put(lambda: self._node_went(name)),
+            on_own_node=lambda: self._work.put(self._announce),
         )
+        self.store = open_store(config, hooks)
 
     def own(self) -> Node:
         """This node, as it announces itself now."""
@@ -82,9 +82,8 @@ class Agent:
         # Seen on real agents: old SPIs found at the start get their full time.
         for spi in self._ipsec.old_spis(self.key.key_id):
             self._old_keys[spi] = time.monotonic() + self.config.rotation_duration_s
-        self.kvstore.acquire_lease()
-        self._in_background(self.kvstore.keep_alive)
-        nodes, revision = self.kvstore.nodes()
+        self.store.join()
+        nodes, revision = self.store.nodes()
         others = {n: v for n, v in nodes.items() if n != self.config.node}
         if stale := sorted(set(self.memory.peers) - set(others)):
             names = " ".join(f"{self.config.cluster}/{name}" for name in stale)
@@ -95,7 +94,7 @@ class Agent:
             self._node_appeared(node)
         # Peers may use this node's states as soon as they read of it.
         self._announce()
-        self._in_background(lambda: self.kvstore.watch(revision + 1))
+        self.store.follow(revision)
         self._in_background(self._follow_key_file)
         self._every(self.config.reclaim_interval_s, self._reclaim)
         self._every(self.config.sync_interval_s, self._sync)
@@ -150,6 +149,9 @@ class Agent:
 
     def _node_went(self, name: str) -> None:
         if name == self.config.node or name in self._deletions:
+            return
+        if not self.config.deletion_delay_s:
+            self._delete_node(name)
             return
         timer = threading.Timer(
             self.config.deletion_delay_s,
@@ -252,18 +254,16 @@ class Agent:
 
     def _rewrite(self) -> None:
         try:
-            there = self.kvstore.announced()
-        except FAULTS:
+            self.store.rewrite()
+        except self.store.faults:
             return  # the next rewrite looks again
-        if not there:
-            self._announce()
 
     def _announce(self) -> None:
         self._tell()
         try:
-            self.kvstore.announce()
-        except FAULTS as error:
-            log("Unable to announce", level="warn", module="etcd", error=error)
+            self.store.announce()
+        except self.store.faults as error:
+            log("Unable to announce", level="warn", module=_NODE_MANAGER, error=error)
             again = threading.Timer(1.0, lambda: self._work.put(self._announce))
             again.daemon = True
             again.start()

@@ -11,6 +11,7 @@ import socketserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runbooks.lab.agent.store import StoreMissingError
 from runbooks.xfrm.netlink import XfrmSocket
 from runbooks.xfrm.stat import parse_xfrm_stat
 
@@ -94,7 +95,7 @@ class AgentApi:
 
     def _status(self, arguments: list[str]) -> str:
         config = self._agent.config
-        store = f"etcd: 1/1 connected, has-quorum=true: http://{config.etcd_host}:{config.etcd_port}"
+        store = self._agent.store.status()
         peers = len(self._agent.memory.peers)
         if _wants_json(arguments):
             ok = {"state": "Ok"}
@@ -104,14 +105,15 @@ class AgentApi:
                         "cilium": ok | {"msg": config.version},
                         "cluster": {"self": f"{config.cluster}/{config.node}"},
                         "encryption": {"mode": "IPsec"},
-                        "kvstore": ok | {"msg": store},
+                        "kvstore": store,
                     },
                     indent=2,
                 )
                 + "\n"
             )
+        known = "   ".join(store.values())
         lines = [
-            f"KVStore:                 Ok   {store}",
+            f"KVStore:                 {known}",
             f"Cilium:                  Ok   {config.version}",
             f"Cluster health:          {peers + 1}/{peers + 1} reachable",
             "Encryption:              IPsec",
@@ -126,7 +128,7 @@ class AgentApi:
         keys = [a for a in arguments[2:] if not a.startswith("-")]
         if len(keys) != 1:
             raise UsageError("Please specify a key to read")
-        found = self._agent.kvstore.get(keys[0], prefix="--recursive" in arguments)
+        found = self._agent.store.get(keys[0], prefix="--recursive" in arguments)
         if not found:
             raise UsageError(f'Unable to retrieve key "{keys[0]}": not found')
         if _wants_json(arguments):
@@ -136,12 +138,13 @@ class AgentApi:
     def _node_list(self, _arguments: list[str]) -> str:
         own = self._agent.own()
         rows = [(own, "local")]
-        rows += [(peer, "kvstore") for peer in self._agent.memory.peers.values()]
+        source = self._agent.store.source
+        rows += [(peer, source) for peer in self._agent.memory.peers.values()]
         table = [
             ("Name", "IPv4 Address", "Endpoint CIDR", "IPv6 Address"),
             *((n.name, n.node_ip, n.pod_cidr, "") for n, _ in rows),
         ]
-        sources = ["Source", *(source for _, source in rows)]
+        sources = ["Source", *(known_from for _, known_from in rows)]
         return _columns(
             [
                 (*row, "Endpoint CIDR" if i == 0 else "", sources[i])
@@ -183,7 +186,7 @@ class _Handler(socketserver.StreamRequestHandler):
         arguments = self.rfile.readline().decode().rstrip("\n").split("\x1f")[:-1]
         try:
             status, text = 0, self.api.answer(arguments)
-        except (UsageError, OSError) as error:
+        except (UsageError, StoreMissingError, OSError) as error:
             status, text = 1, f"Error: {error}\n"
         self.wfile.write(f"{status}\n{text}".encode())
 

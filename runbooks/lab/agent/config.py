@@ -22,6 +22,11 @@ class AgentConfig:
         pod_cidr: IPv4 prefix of its pods.
         native_device: Device that carries packets between nodes.
         pod_device: Host end of the pod's veth pair.
+        mode: Where nodes learn of each other: ``kvstore`` or ``crd``.
+        datapath: How packets travel between nodes: ``native`` or ``tunnel``.
+        api_url: Where the Kubernetes API listens.
+        api_token_file: The bearer token for it.
+        api_ca_file: The certificate of its authority.
         etcd_host: Where etcd listens.
         etcd_port: Port of etcd.
         key_file: The IPsec key file.
@@ -41,6 +46,11 @@ class AgentConfig:
     pod_cidr: str
     native_device: str
     pod_device: str
+    mode: str
+    datapath: str
+    api_url: str
+    api_token_file: str
+    api_ca_file: str
     etcd_host: str
     etcd_port: int
     key_file: str

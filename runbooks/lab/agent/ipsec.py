@@ -1,11 +1,13 @@
 """XFRM states and policies of a node's peers, kept as cilium-agent keeps them.
 
-Native routing, IPv4: one inbound and one outbound state per peer and SPI
-(pkg/datapath/linux/ipsec/ipsec_linux.go)::
+IPv4: one inbound and one outbound state per peer and SPI, between the
+CiliumInternalIPs (pkg/datapath/linux/ipsec/ipsec_linux.go)::
 
     own kernel         peer's kernel
     out  own -> peer   in   own -> peer     key(own, peer)
     in   peer -> own   out  peer -> own     key(peer, own)
+
+In tunnel mode (the encrypted overlay) the same once more between the node IPs.
 """
 
 from __future__ import annotations
@@ -54,11 +56,13 @@ class Ipsec:
     Args:
         own: This node.
         xfrm: An open socket to the kernel.
+        overlay: Whether packets between node IPs are encrypted as well.
     """
 
-    def __init__(self, own: Node, xfrm: XfrmSocket) -> None:
+    def __init__(self, own: Node, xfrm: XfrmSocket, *, overlay: bool) -> None:
         self._own = own
         self._xfrm = xfrm
+        self._overlay = overlay
 
     def ensure_base_policies(self) -> None:
         """The catch-alls and the default-drop that every node has."""
@@ -80,37 +84,44 @@ class Ipsec:
             self._xfrm.update_policy(policy)
 
     def ensure_peer(self, peer: Peer, key: IpsecKey, *, rebooted: bool) -> None:
-        """Make sure of a peer's states and policy under a key's SPI.
+        """Make sure of a peer's states and policies under a key's SPI.
 
         A state that is already there stays as it is, unless the peer has
         rebooted: cilium-agent does not replace states, which is what lets them
         go stale.
         """
-        own, node = self._own, peer.node
-        spi = key.key_id
-        states = [
-            self._state(node, own, key, Mark(inbound_mark(peer.node_id), _IN_MASK)),
-            self._state(
-                own, node, key, Mark(outbound_mark(peer.node_id, spi), _OUT_MASK)
-            ),
-        ]
-        for state in states:
-            if rebooted:
-                self._delete(state.destination, spi, state.mark)
-            try:
-                self._xfrm.add_state(state)
-            except OSError as error:
-                if error.errno != errno.EEXIST:
-                    raise
-        self._xfrm.update_policy(
-            NewPolicy(
-                _ANY,
-                node.pod_cidr,
-                Direction.OUT,
-                mark=Mark(outbound_mark(peer.node_id, spi), _OUT_MASK),
-                template=XfrmTemplate(own.cilium_ip, node.cilium_ip, spi, 1),
+        own, node, spi = self._own, peer.node, key.key_id
+        inbound = Mark(inbound_mark(peer.node_id), _IN_MASK)
+        outbound = Mark(outbound_mark(peer.node_id, spi), _OUT_MASK)
+        tunnels = [(_Tunnel(own.cilium_ip, node.cilium_ip), _ANY, node.pod_cidr)]
+        if self._overlay:
+            ends = _Tunnel(own.node_ip, node.node_ip)
+            tunnels.append((ends, f"{own.node_ip}/32", f"{node.node_ip}/32"))
+        for ends, source, destination in tunnels:
+            states = [
+                _state(ends.reversed(), (node.boot_id, own.boot_id), key, inbound),
+                _state(ends, (own.boot_id, node.boot_id), key, outbound),
+            ]
+            for state in states:
+                self._ensure_state(state, rebooted=rebooted)
+            self._xfrm.update_policy(
+                NewPolicy(
+                    source,
+                    destination,
+                    Direction.OUT,
+                    mark=outbound,
+                    template=XfrmTemplate(ends.source, ends.destination, spi, 1),
+                )
             )
-        )
+
+    def _ensure_state(self, state: NewState, *, rebooted: bool) -> None:
+        if rebooted:
+            self._delete(state.destination, state.spi, state.mark)
+        try:
+            self._xfrm.add_state(state)
+        except OSError as error:
+            if error.errno != errno.EEXIST:
+                raise
 
     def forget_node_id(self, node_id: int) -> None:
         """Delete every state and policy that carries a node ID, in all SPIs."""
@@ -153,28 +164,6 @@ class Ipsec:
         """Cilium's states of this kernel."""
         return [s for s in self._xfrm.states() if s.direction]
 
-    def _state(
-        self, source: Node, destination: Node, key: IpsecKey, mark: Mark
-    ) -> NewState:
-        pair = (
-            source.cilium_ip,
-            destination.cilium_ip,
-            source.boot_id,
-            destination.boot_id,
-        )
-        return NewState(
-            source=source.cilium_ip,
-            destination=destination.cilium_ip,
-            spi=key.key_id,
-            algorithm=key.algorithm,
-            key=derive_pair_key(key.key, *pair),
-            icv_bits=key.icv_bits or 0,
-            encryption_algorithm=key.encryption_algorithm,
-            encryption_key=derive_pair_key(key.encryption_key, *pair),
-            mark=mark,
-            output_mark=Mark(mark.action, _OUT_MASK),
-        )
-
     def _delete(self, destination: str, spi: int, mark: Mark | None) -> None:
         try:
             self._xfrm.delete_state(destination, spi, mark)
@@ -191,3 +180,41 @@ class Ipsec:
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Tunnel:
+    """The outer addresses of a state."""
+
+    source: str
+    destination: str
+
+    def reversed(self) -> _Tunnel:
+        """The other direction."""
+        return _Tunnel(self.destination, self.source)
+
+
+def _state(
+    ends: _Tunnel, boot_ids: tuple[str, str], key: IpsecKey, mark: Mark
+) -> NewState:
+    """A state as cilium-agent makes it.
+
+    Args:
+        ends: Its addresses.
+        boot_ids: Of the sending node and of the receiving one.
+        key: The key file's.
+        mark: The state's mark.
+    """
+    pair = (ends.source, ends.destination, *boot_ids)
+    return NewState(
+        source=ends.source,
+        destination=ends.destination,
+        spi=key.key_id,
+        algorithm=key.algorithm,
+        key=derive_pair_key(key.key, *pair),
+        icv_bits=key.icv_bits or 0,
+        encryption_algorithm=key.encryption_algorithm,
+        encryption_key=derive_pair_key(key.encryption_key, *pair),
+        mark=mark,
+        output_mark=Mark(mark.action, _OUT_MASK),
+    )

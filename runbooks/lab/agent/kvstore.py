@@ -17,7 +17,9 @@ from runbooks.lab.agent.log import log
 from runbooks.lab.agent.nodes import NODES_PREFIX, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from runbooks.lab.agent.store import Hooks
 
 MODULE = "etcd"
 #: What a store that can't be reached raises.
@@ -32,30 +34,43 @@ class Kvstore:
         host: Where etcd listens.
         port: Its port.
         lease_ttl_s: Time to live of the agent's lease.
-        own: Gives the node's own entry as it is now.
-        on_node: Called with a peer's entry that is new or another one.
-        on_gone: Called with the name of a node whose entry went.
+        hooks: What the agent is told.
     """
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        lease_ttl_s: int,
-        own: Callable[[], Node],
-        on_node: Callable[[Node], None],
-        on_gone: Callable[[str], None],
-    ) -> None:
+    def __init__(self, host: str, port: int, lease_ttl_s: int, hooks: Hooks) -> None:
         self._endpoint = f"http://{host}:{port}"
         self._client = Etcd3Client(host=host, port=port, api_path="/v3/", timeout=5)
         self._ttl_s = lease_ttl_s
-        self._own = own
-        self._on_node = on_node
-        self._on_gone = on_gone
+        self._hooks = hooks
         self._lease_id = 0
         self._turn = threading.Lock()
 
-    def acquire_lease(self) -> None:
+    @property
+    def source(self) -> str:
+        """What ``cilium-dbg node list`` calls it."""
+        return "kvstore"
+
+    @property
+    def faults(self) -> tuple[type[Exception], ...]:
+        """What its methods raise when it can't be reached."""
+        return FAULTS
+
+    def status(self) -> dict[str, str]:
+        """The part ``kvstore`` of ``cilium-dbg status``."""
+        connected = f"etcd: 1/1 connected, has-quorum=true: {self._endpoint}"
+        return {"state": "Ok", "msg": connected}
+
+    def join(self) -> None:
+        """Take a lease and keep it."""
+        self._acquire_lease()
+        threading.Thread(target=self._keep_alive, daemon=True).start()
+
+    def follow(self, revision: int) -> None:
+        """Begin to tell of changes after a revision; returns at once."""
+        watch = threading.Thread(target=self._watch, args=(revision + 1,), daemon=True)
+        watch.start()
+
+    def _acquire_lease(self) -> None:
         """Take a new lease; waits for etcd as long as it takes."""
         while True:
             try:
@@ -76,14 +91,15 @@ class Kvstore:
 
     def announce(self) -> None:
         """Write the node's own entry under the agent's lease."""
-        node = self._own()
+        node = self._hooks.own()
         with self._turn:
             lease = Lease(self._lease_id, client=self._client)
             self._client.put(node.key, node.to_json(), lease=lease)
 
-    def announced(self) -> bool:
-        """Whether the node's own entry is there."""
-        return bool(self._client.get(self._own().key))
+    def rewrite(self) -> None:
+        """Write the node's own entry again if it is not there."""
+        if not self._client.get(self._hooks.own().key):
+            self.announce()
 
     def nodes(self) -> tuple[dict[str, Node], int]:
         """Every node's entry, and the store's revision."""
@@ -105,7 +121,7 @@ class Kvstore:
             found = self._client.get(key, metadata=True)
         return [(meta["key"].decode(), value.decode()) for value, meta in found]
 
-    def keep_alive(self) -> None:
+    def _keep_alive(self) -> None:
         """Renew the lease for ever; take a new one when it has expired."""
         while True:
             time.sleep(self._ttl_s / 3)
@@ -117,9 +133,9 @@ class Kvstore:
             if left_s <= 0:
                 log("Lease expired", level="warn", module=MODULE)
                 # cilium-agent's entry comes back with its next rewrite.
-                self.acquire_lease()
+                self._acquire_lease()
 
-    def watch(self, revision: int) -> None:
+    def _watch(self, revision: int) -> None:
         """Follow the nodes' entries for ever, from a revision on."""
         while True:
             try:
@@ -128,10 +144,10 @@ class Kvstore:
                     revision = max(revision, int(entry["mod_revision"]) + 1)
                     if event.get("type") == "DELETE":
                         key = base64.b64decode(entry["key"]).decode()
-                        self._on_gone(key.rsplit("/", 1)[1])
+                        self._hooks.on_gone(key.rsplit("/", 1)[1])
                     else:
                         value = base64.b64decode(entry["value"])
-                        self._on_node(Node.from_json(value))
+                        self._hooks.on_node(Node.from_json(value))
             except FAULTS as error:
                 log("Watch interrupted", level="warn", module=MODULE, error=error)
             time.sleep(_RETRY_S)

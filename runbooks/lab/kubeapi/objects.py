@@ -276,6 +276,40 @@ def ipsec_secret(line: str) -> JsonObject:
     }
 
 
+def agent_account() -> tuple[JsonObject, ...]:
+    """Make the agents' ServiceAccount, and the rights that IPsec needs of it."""
+    rbac = "rbac.authorization.k8s.io"
+    account = {"kind": "ServiceAccount", "name": "cilium", "namespace": SYSTEM}
+    read = ["get", "list", "watch"]
+    return (
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "cilium", "namespace": SYSTEM},
+        },
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": "cilium"},
+            "rules": [
+                {"apiGroups": [""], "resources": ["nodes"], "verbs": read},
+                {
+                    "apiGroups": ["cilium.io"],
+                    "resources": ["ciliumnodes"],
+                    "verbs": [*read, "create", "update", "patch"],
+                },
+            ],
+        },
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "cilium"},
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "cilium"},
+            "subjects": [account],
+        },
+    )
+
+
 def cilium_node_definition() -> JsonObject:
     """Make the CustomResourceDefinition of CiliumNode."""
     address = '.spec.addresses[?(@.type=="{}")].ip'

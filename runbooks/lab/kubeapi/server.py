@@ -34,6 +34,7 @@ from runbooks.lab.kubeapi.websocket import exec_over_websocket
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import AsyncIterator
 
     from runbooks.lab.kubeapi.credentials import Credentials
@@ -199,10 +200,20 @@ class Server:
 
     Args:
         runner: What aiohttp runs.
+        tls: The server's TLS context.
     """
 
-    def __init__(self, runner: web.AppRunner) -> None:
+    def __init__(self, runner: web.AppRunner, tls: ssl.SSLContext) -> None:
         self._runner = runner
+        self._tls = tls
+
+    async def listen(self, listener: socket.socket) -> None:
+        """Serve on one more address.
+
+        Args:
+            listener: A bound socket; it is closed with the server.
+        """
+        await web.SockSite(self._runner, listener, ssl_context=self._tls).start()
 
     async def close(self) -> None:
         """Stop: end all watches and commands, close all connections."""
@@ -245,6 +256,6 @@ async def serve(
         shutdown_timeout=_SHUTDOWN_LIMIT_S,
     )
     await runner.setup()
-    site = web.SockSite(runner, listener, ssl_context=credentials.server_context())
-    await site.start()
-    return Server(runner)
+    server = Server(runner, credentials.server_context())
+    await server.listen(listener)
+    return server

@@ -1,0 +1,297 @@
+"""The agent's side of the Kubernetes API: its CiliumNode, and the others'."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from runbooks.lab.agent.log import log
+from runbooks.lab.agent.nodes import Node
+from runbooks.lab.agent.store import StoreMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runbooks.lab.agent.store import Hooks
+
+MODULE = "agent.controlplane.node-discovery"
+_API_VERSION = "cilium.io/v2"
+_CILIUM_NODES = "/apis/cilium.io/v2/ciliumnodes"
+_NODES = "/api/v1/nodes"
+_MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
+_TIMEOUT_S = 5.0
+_RETRY_S = 1.0
+_GONE = 410
+_NOT_FOUND = 404
+
+
+class _HistoryLostError(Exception):
+    """A watch asked for changes that the API no longer knows."""
+
+
+class CiliumNodes:
+    """One agent's connection to the Kubernetes API.
+
+    Args:
+        node: Name of the agent's node.
+        url: Where the API listens.
+        token_file: The service account's bearer token.
+        ca_file: Certificate of the API's authority.
+        hooks: What the agent is told.
+    """
+
+    def __init__(
+        self, node: str, url: str, token_file: str, ca_file: str, hooks: Hooks
+    ) -> None:
+        self._node = node
+        self._url = url
+        self._token_file = Path(token_file)
+        self._ca_file = ca_file
+        self._hooks = hooks
+        self._session = self._connect()
+        self._turn = threading.Lock()
+        self._known: set[str] = set()
+
+    @property
+    def source(self) -> str:
+        """What ``cilium-dbg node list`` calls it."""
+        return "custom-resource"
+
+    @property
+    def faults(self) -> tuple[type[Exception], ...]:
+        """What an API raises that can't be reached, or that refuses."""
+        return (requests.RequestException, OSError)
+
+    def status(self) -> dict[str, str]:
+        """There is no key-value store."""
+        return {"state": "Disabled"}
+
+    def join(self) -> None:
+        """Wait until the API answers."""
+        while True:
+            try:
+                self._list(_NODES, name=self._node)
+            except self.faults as error:
+                log("Unable to reach the API", level="warn", module=MODULE, error=error)
+                time.sleep(_RETRY_S)
+            else:
+                return
+
+    def nodes(self) -> tuple[dict[str, Node], int]:
+        """Every CiliumNode, and the API's resourceVersion."""
+        items, version = self._list(_CILIUM_NODES)
+        found = {n.name: n for n in map(self._read, items) if n is not None}
+        self._known = set(found)
+        return found, version
+
+    def announce(self) -> None:
+        """Make the node's CiliumNode, or bring it up to date."""
+        own = self._hooks.own()
+        with self._turn:
+            path = f"{_CILIUM_NODES}/{self._node}"
+            answer = self._session.get(self._url + path, timeout=_TIMEOUT_S)
+            if answer.status_code == _NOT_FOUND:
+                self._create(own)
+                return
+            answer.raise_for_status()
+            there, wanted = answer.json()["spec"], cilium_node_spec(own)
+            if any(there.get(field) != value for field, value in wanted.items()):
+                self._session.patch(
+                    self._url + path,
+                    data=json.dumps({"spec": wanted}),
+                    headers=_MERGE_PATCH,
+                    timeout=_TIMEOUT_S,
+                ).raise_for_status()
+
+    def rewrite(self) -> None:
+        """Leave it: an agent that runs does not make a deleted object again."""
+
+    def get(self, key: str, *, prefix: bool) -> list[tuple[str, str]]:
+        """Refuse: there is no key-value store.
+
+        Raises:
+            StoreMissingError: Always, in the words of ``cilium-dbg``.
+        """
+        del key, prefix
+        raise StoreMissingError(
+            'Unable to setup kvstore: unknown key-value store type "". '
+            "See cilium.link/err-kvstore for details"
+        )
+
+    def follow(self, revision: int) -> None:
+        """Begin to tell of CiliumNodes and of the own Node object."""
+        for target, version in (
+            (self._watch_cilium_nodes, revision),
+            (self._watch_own_node, None),
+        ):
+            threading.Thread(target=target, args=(version,), daemon=True).start()
+
+    def _create(self, own: Node) -> None:
+        node = self._session.get(
+            f"{self._url}{_NODES}/{self._node}", timeout=_TIMEOUT_S
+        )
+        node.raise_for_status()
+        answer = self._session.post(
+            self._url + _CILIUM_NODES,
+            json=cilium_node(own, node.json()),
+            timeout=_TIMEOUT_S,
+        )
+        answer.raise_for_status()
+        log("Successfully created CiliumNode resource", module=MODULE)
+
+    def _watch_cilium_nodes(self, version: int | None) -> None:
+        known = self._known
+
+        def appeared(obj: dict[str, Any]) -> None:
+            if (node := self._read(obj)) is not None:
+                known.add(node.name)
+                self._hooks.on_node(node)
+
+        def went(name: str) -> None:
+            known.discard(name)
+            self._hooks.on_gone(name)
+
+        def listed() -> int:
+            items, listed_version = self._list(_CILIUM_NODES)
+            for name in known - {item["metadata"]["name"] for item in items}:
+                went(name)
+            for item in items:
+                appeared(item)
+            return listed_version
+
+        def changed(kind: str, obj: dict[str, Any]) -> None:
+            if kind == "DELETED":
+                went(obj["metadata"]["name"])
+            else:
+                appeared(obj)
+
+        self._watch(_CILIUM_NODES, version, changed, listed)
+
+    def _watch_own_node(self, version: int | None) -> None:
+        def listed() -> int:
+            return self._list(_NODES, name=self._node)[1]
+
+        def changed(kind: str, _obj: dict[str, Any]) -> None:
+            if kind != "DELETED":
+                self._hooks.on_own_node()
+
+        self._watch(_NODES, version, changed, listed, name=self._node)
+
+    def _watch(
+        self,
+        path: str,
+        version: int | None,
+        changed: Callable[[str, dict[str, Any]], None],
+        listed: Callable[[], int],
+        name: str = "",
+    ) -> None:
+        """Follow a resource for ever; lists anew what a watch may have missed."""
+        session = self._connect()
+        while True:
+            try:
+                if version is None:
+                    version = listed()
+                for event in self._events(session, path, version, name):
+                    version = int(event["object"]["metadata"]["resourceVersion"])
+                    changed(event["type"], event["object"])
+            except _HistoryLostError:
+                version = None
+            except self.faults as error:
+                log("Watch interrupted", level="warn", module=MODULE, error=error)
+                time.sleep(_RETRY_S)
+
+    def _events(
+        self, session: requests.Session, path: str, version: int, name: str
+    ) -> Iterator[dict[str, Any]]:
+        query = _query(name) | {"watch": "true", "resourceVersion": str(version)}
+        with session.get(
+            self._url + path, params=query, stream=True, timeout=(_TIMEOUT_S, None)
+        ) as answer:
+            answer.raise_for_status()
+            for line in answer.iter_lines():
+                event: dict[str, Any] = json.loads(line)
+                if event["type"] == "ERROR":
+                    if event["object"].get("code") == _GONE:
+                        raise _HistoryLostError
+                    raise requests.RequestException(event["object"].get("message"))
+                yield event
+
+    def _list(self, path: str, *, name: str = "") -> tuple[list[dict[str, Any]], int]:
+        with self._turn:
+            answer = self._session.get(
+                self._url + path, params=_query(name), timeout=_TIMEOUT_S
+            )
+        answer.raise_for_status()
+        content = answer.json()
+        return content["items"], int(content["metadata"]["resourceVersion"])
+
+    def _connect(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = self._ca_file
+        token = self._token_file.read_text().strip()
+        session.headers["Authorization"] = f"Bearer {token}"
+        return session
+
+    def _read(self, obj: dict[str, Any]) -> Node | None:
+        """A CiliumNode as a node; ``None`` while it lacks what a peer needs."""
+        spec = obj.get("spec", {})
+        addresses = {a["type"]: a["ip"] for a in spec.get("addresses") or ()}
+        pod_cidrs = spec.get("ipam", {}).get("podCIDRs") or ()
+        if not pod_cidrs or not {"InternalIP", "CiliumInternalIP"} <= set(addresses):
+            return None
+        return Node(
+            name=obj["metadata"]["name"],
+            cluster=self._hooks.own().cluster,
+            node_ip=addresses["InternalIP"],
+            cilium_ip=addresses["CiliumInternalIP"],
+            pod_cidr=pod_cidrs[0],
+            spi=spec.get("encryption", {}).get("key", 0),
+            boot_id=spec.get("bootid", ""),
+        )
+
+
+def cilium_node_spec(own: Node) -> dict[str, Any]:
+    """What a CiliumNode says of its node."""
+    return {
+        "addresses": [
+            {"type": "InternalIP", "ip": own.node_ip},
+            {"type": "CiliumInternalIP", "ip": own.cilium_ip},
+        ],
+        "bootid": own.boot_id,
+        "encryption": {"key": own.spi},
+        "health": {},
+        "ingress": {},
+        "ipam": {"podCIDRs": [own.pod_cidr], "pools": {}},
+    }
+
+
+def cilium_node(own: Node, owner: dict[str, Any]) -> dict[str, Any]:
+    """A node's CiliumNode, which goes when its Node object does.
+
+    Args:
+        own: The node.
+        owner: Its Node object.
+    """
+    meta = owner["metadata"]
+    reference = {"apiVersion": "v1", "kind": "Node"}
+    reference |= {field: meta[field] for field in ("name", "uid")}
+    return {
+        "apiVersion": _API_VERSION,
+        "kind": "CiliumNode",
+        "metadata": {
+            "name": own.name,
+            "labels": dict(meta.get("labels") or {}),
+            "ownerReferences": [reference],
+        },
+        "spec": cilium_node_spec(own),
+    }
+
+
+def _query(name: str) -> dict[str, str]:
+    return {"fieldSelector": f"metadata.name={name}"} if name else {}

@@ -1,0 +1,56 @@
+"""A CiliumNode that is deleted, and made again by its node's restarted agent.
+
+Peers delete their states at once and make fresh ones when the object is back;
+the node's own states outlive both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runbooks.lab.failures.numbers import (
+    raise_numbers,
+    wait_until_forgotten,
+    wait_until_fresh,
+)
+from runbooks.lab.plan import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runbooks.lab.client import LabClient
+    from runbooks.lab.plan import Lab
+
+
+def make(client: LabClient, node: str, say: Callable[[str], None]) -> None:
+    """Make the states between a node and its peers go stale.
+
+    Args:
+        client: The lab.
+        node: The node whose CiliumNode is deleted.
+        say: Told of each step.
+
+    Raises:
+        LabError: A step did not come about in time.
+    """
+    raise_numbers(client, node, say)
+    _delete_cilium_node(client.lab, node)
+    say(f"CiliumNode {node} is deleted")
+    wait_until_forgotten(client, node, say, "its CiliumNode is gone")
+    client.ask("agent", node=node, action="stop", signal="KILL")
+    client.ask("agent", node=node, action="start")
+    say(f"the agent of {node} has restarted")
+    wait_until_fresh(client, node, say)
+
+
+def _delete_cilium_node(lab: Lab, node: str) -> None:
+    """Delete it as a person would: through the cluster's API."""
+    from kubernetes import client, config
+    from kubernetes.client.exceptions import ApiException
+
+    with config.new_client_from_config(str(lab.kubeconfig)) as connection:
+        api = client.CustomObjectsApi(connection)
+        try:
+            api.delete_cluster_custom_object("cilium.io", "v2", "ciliumnodes", node)
+        except ApiException as error:
+            raise LabError(f"can't delete CiliumNode {node}: {error.reason}") from error
