@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCRIPTS = Path(sys.executable).parent
+PLAYBOOKS = Path(__file__).resolve().parents[1] / "playbooks"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,22 @@ class RunningLab:
                 f"{done.stdout}\n{done.stderr}"
             )
         return done
+
+    def playbook(self, name: str, *options: str) -> str:
+        """Run a playbook as an operator does; gives what it printed."""
+        argv = [str(SCRIPTS / "ansible-playbook"), name, *options]
+        done = subprocess.run(
+            argv,
+            cwd=PLAYBOOKS,
+            env=self.env | {"ANSIBLE_NOCOLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            pytest.fail(f"{name}: exit status {done.returncode}\n{done.stdout}")
+        return done.stdout
 
     def status(self) -> dict[str, dict]:
         """``lab status``, by node name."""
