@@ -67,8 +67,6 @@ class PlainDisplay:
             self.say(f"{step}: {told}")
         if progress.step != before.step:
             self._began = self._clock()
-            if progress.step == "reclaim" and progress.reclaim_due_s is not None:
-                self.say(f"reclaim: {_due(progress.reclaim_due_s)}")
         if progress.pending and progress.pending != before.pending:
             self.say(f"{progress.step}: {self._waiting(progress)}")
 

@@ -42,6 +42,7 @@ class Progress:
     """Everything that is known of a run.
 
     Attributes:
+        check: Whether the run only says what would be done.
         step: The step at work; empty before the first.
         ended: Steps that are over, each with what it says of itself.
         nodes: Names of all nodes, once the preflight has seen them.
@@ -58,6 +59,7 @@ class Progress:
         complaint: What Ansible says where no task failed, such as a parse error.
     """
 
+    check: bool = False
     step: str = ""
     ended: tuple[tuple[str, str], ...] = ()
     nodes: tuple[str, ...] = ()
@@ -138,15 +140,13 @@ def _succeed(progress: Progress, about: Event) -> Progress:
                 reclaim_due_s=duration_s + RECLAIM_TIMER_S,
             )
             told = " ".join(result.get("summary") or ())
-        case "rotation_lock":
+        case "rotation_lock" if not progress.check:
             progress = replace(progress, holder=result.get("holder") or "")
             told = f"held by {progress.holder}" if progress.holder else ""
         case "rotation_patch":
-            # In check mode there is no rotation, and no ID of one.
-            real = bool(result.get("rotation_id"))
-            progress = replace(progress, patched=real)
+            progress = replace(progress, patched=not progress.check)
             ids = f"{result.get('from_key_id')} to {result.get('to_key_id')}"
-            told = f"key ID {ids}" + ("" if real else " (nothing was changed)")
+            told = f"would go from key ID {ids}" if progress.check else f"key ID {ids}"
         case "rotation_propagate" | "rotation_reclaim":
             progress = replace(progress, pending=(), nodes_pending=0)
             elapsed_s = float(result.get("elapsed_s") or 0.0)

@@ -7,7 +7,7 @@ import json
 import os
 import shlex
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ def rotate(options: RotateOptions, artifacts: Path, display: Display) -> Outcome
     """
     playbooks = playbooks_folder()
     artifacts.mkdir(mode=0o700, parents=True, exist_ok=True)
-    run = _Run(display)
+    run = _Run(display, Progress(check=options.check))
     with Interruption(lambda: run.progress, display.say) as interruption:
         ended = ansible_runner.run(
             private_data_dir=str(artifacts),
@@ -68,6 +68,8 @@ def rotate(options: RotateOptions, artifacts: Path, display: Display) -> Outcome
         )
         if interruption.asked:
             return Outcome(INTERRUPTED, what_stands(options.target(), run.progress))
+    for line in (*run.progress.summary, *run.progress.report):
+        display.say(line)
     return outcome_of(run.progress, ended.rc, playbooks)
 
 
@@ -85,7 +87,7 @@ class _Run:
     """Takes ansible-runner's events."""
 
     display: Display
-    progress: Progress = field(default_factory=Progress)
+    progress: Progress
 
     def take(self, event: Event) -> bool:
         self.progress = advance(self.progress, event)

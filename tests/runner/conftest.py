@@ -22,6 +22,7 @@ class Rotation:
     """Calls the command the way an operator does."""
 
     def __init__(self, playbooks):
+        self.started = []
         self.folder = playbooks.folder
         self.artifacts = playbooks.folder / "artifacts"
         self.reports = playbooks.reports
@@ -41,7 +42,15 @@ class Rotation:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self.started.append(process)
         return RunningPlaybook(process)
+
+    def end(self):
+        """End what a failed test left running."""
+        for process in self.started:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(60)
 
     def command(self, *options):
         return [
@@ -57,4 +66,6 @@ class Rotation:
 
 @pytest.fixture
 def rotation(playbooks):
-    return Rotation(playbooks)
+    made = Rotation(playbooks)
+    yield made
+    made.end()

@@ -2,8 +2,10 @@
 
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
 
 from runbooks.rotation.lock import LEASE_NAME
 from runbooks.xfrm.keys import parse_key
@@ -13,7 +15,7 @@ from tests.runner.conftest import LIMITS, PROGRAMS
 
 
 def holder(fleet):
-    lease = fleet.store.get("leases", LEASE_NAME, "kube-system")
+    lease = fleet.store.get("leases.coordination.k8s.io", LEASE_NAME, "kube-system")
     return lease["spec"].get("holderIdentity") or ""
 
 
@@ -38,7 +40,8 @@ def test_interrupted_run_gives_the_lock_back_and_the_next_one_finishes(rotation,
     assert second.status == 0, second.out
     assert "was interrupted. This run goes on with it" in second.out
     assert "propagate: 3 of 3 nodes after" in second.out
-    assert "reclaim: the old SPI goes within 1 min 01 s" in second.out
+    assert "reclaim: 3 of 3 nodes after" in second.out
+    assert "; after: healthy." in second.out
     assert "Traceback" not in stopped.out + second.out
     assert fleet.secret_line == line
     assert all(set(node.spis) == {4} for node in fleet.nodes.values())
@@ -66,7 +69,9 @@ def test_check_mode_changes_nothing(rotation, fleet):
     line = fleet.secret_line
     result = rotation.run("--check")
     assert result.status == 0, result.out
-    assert "patch: key ID 3 to 4 (nothing was changed)" in result.out
+    assert "patch: would go from key ID 3 to 4" in result.out
+    assert "lock:" not in result.out
+    assert "reclaim:" not in result.out
     assert "Would go from key ID 3 to 4 on 3 nodes." in result.out
     assert fleet.secret_line == line
     assert not rotation.reports.exists()
@@ -79,11 +84,14 @@ def test_refusal_exits_1_and_says_why(rotation, fleet):
     assert "does not have enable-ipsec set to true" in " ".join(result.out.split())
 
 
-def test_cluster_that_does_not_answer_exits_3(rotation, api):
-    api.close()
-    api.close = lambda: None
-    result = rotation.run("-e", "rotation_secret_name=another")
+def test_cluster_that_refuses_the_credentials_exits_3(rotation, tmp_path):
+    config = yaml.safe_load(Path(rotation.environment["KUBECONFIG"]).read_text())
+    config["users"][0]["user"] = {"token": "unknown"}
+    (tmp_path / "unknown.yaml").write_text(yaml.safe_dump(config))
+    # Relative to where the command is called, not to where the playbook runs.
+    result = rotation.run("--kubeconfig", "unknown.yaml")
     assert result.status == 3, result.out
+    assert "preflight: " in result.out
     assert "Nothing was changed." in result.out
 
 
@@ -126,8 +134,8 @@ def test_transmit_worker_process_rotates_and_brings_the_report_back(rotation, fl
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Verdict before: healthy; after: healthy." in done.stdout
     assert parse_key(fleet.secret_line).key_id == 4
-    (run,) = (folder / "artifacts").iterdir()
-    assert {path.suffix for path in run.glob("rotation-report-*")} == {".html", ".json"}
+    reports = (folder / "artifacts").glob("rotation-report-*")
+    assert {path.suffix for path in reports} == {".html", ".json"}
     keys = bytes.fromhex(KEY_HEX), parse_key(fleet.secret_line).key
     assert leaks(keys, files(folder)) == []
     assert leaks(keys, [("output", done.stdout.encode())]) == []
