@@ -50,10 +50,11 @@ def rotate(options: RotateOptions, artifacts: Path, display: Display) -> Outcome
     playbooks = playbooks_folder()
     artifacts.mkdir(mode=0o700, parents=True, exist_ok=True)
     run = _Run(display, Progress(check=options.check))
+    ident = _ident()
     with Interruption(lambda: run.progress, display.say) as interruption:
         ended = ansible_runner.run(
             private_data_dir=str(artifacts),
-            ident=_ident(),
+            ident=ident,
             project_dir=str(playbooks),
             inventory=str(playbooks / INVENTORY),
             playbook=ROTATE,
@@ -66,11 +67,15 @@ def rotate(options: RotateOptions, artifacts: Path, display: Display) -> Outcome
             status_handler=withhold_environment,
             cancel_callback=interruption.must_kill,
         )
-        if interruption.asked:
+        # Asked too late, the playbook may have come to its own end.
+        if interruption.asked and ended.rc != 0:
             return Outcome(INTERRUPTED, what_stands(options.target(), run.progress))
     for line in (*run.progress.summary, *run.progress.report):
         display.say(line)
-    return outcome_of(run.progress, ended.rc, playbooks)
+    outcome = outcome_of(run.progress, ended.rc, playbooks)
+    if outcome.status:
+        display.say(f"What Ansible said is in {artifacts / 'artifacts' / ident}.")
+    return outcome
 
 
 def withhold_environment(status: dict[str, Any], runner_config: Any) -> None:

@@ -82,6 +82,8 @@ def test_refusal_exits_1_and_says_why(rotation, fleet):
     result = rotation.run()
     assert result.status == 1, result.out
     assert "does not have enable-ipsec set to true" in " ".join(result.out.split())
+    (run,) = (rotation.artifacts / "artifacts").iterdir()
+    assert f"What Ansible said is in {run}." in result.out
 
 
 def test_cluster_that_refuses_the_credentials_exits_3(rotation, tmp_path):
