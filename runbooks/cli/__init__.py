@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from runbooks.cli import check, lab, snapshot
+from runbooks.cli import check, lab, rotate, snapshot
 
 app = typer.Typer(
     name="ipsec-runbooks",
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 app.command("check")(check.check)
 app.command("snapshot")(snapshot.snapshot)
+app.command("rotate")(rotate.rotate)
 app.add_typer(lab.app, name="lab")
 
 

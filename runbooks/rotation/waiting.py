@@ -6,6 +6,7 @@ doesn't answer is neither done nor failed: the wait goes on until its limit.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 #: Pending things that are named one by one.
 SHOWN = 8
+#: Between the time and what is pending, in the lines that a wait tells.
+WAITING = ": waiting for "
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def wait_until(
             rest_s = max(rest_s, error.retry_after_s or 0.0)
         elapsed_s = pace.clock() - start
         if pending != told:
-            tell(f"{elapsed_s:.0f} s: waiting for {_listed(pending)}")
+            tell(f"{elapsed_s:.0f} s{WAITING}{_listed(pending)}")
             told = pending
         left_s = pace.limit_s - elapsed_s
         if left_s <= 0:
@@ -106,6 +109,26 @@ def _listed(pending: tuple[str, ...]) -> str:
     """What is pending, in a line that stays readable with a thousand nodes."""
     more = len(pending) - SHOWN
     return "; ".join(pending[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def pending_in(line: str) -> tuple[tuple[str, ...], int] | None:
+    """Read back a line that :func:`wait_until` told.
+
+    Args:
+        line: A line of the playbook's output.
+
+    Returns:
+        The phrases that it names, and how many more there are; ``None`` if the
+        line tells of something else.
+    """
+    after, found, listed = line.strip().partition(f" s{WAITING}")
+    if not found or not after.isdigit():
+        return None
+    phrases = listed.split("; ")
+    more = re.fullmatch(r"and (\d+) more", phrases[-1])
+    if more is None:
+        return tuple(phrases), 0
+    return tuple(phrases[:-1]), int(more[1])
 
 
 def persist(call: Callable[[], T], pace: Pace, *, what: str) -> T:

@@ -1,0 +1,1 @@
+"""The rotation playbook, run through ansible-runner for people and schedulers."""

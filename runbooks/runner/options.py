@@ -1,0 +1,82 @@
+"""What the operator asked for, as Ansible's command line has it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runbooks.rotation.objects import Target
+
+
+@dataclass(frozen=True, slots=True)
+class RotateOptions:
+    """Options of ``ipsec-runbooks rotate``.
+
+    Attributes:
+        kubeconfig: Path, or ``None`` for KUBECONFIG and ``~/.kube/config``.
+        context: Context of the kubeconfig, or ``None`` for the current one.
+        namespace: Namespace of Cilium, or ``None`` for the role's default.
+        report_dir: Folder of the report.
+        check: Only say what would be done.
+        extra_vars: Values of ``-e``, as for ``ansible-playbook``.
+    """
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespace: str | None = None
+    report_dir: str | None = None
+    check: bool = False
+    extra_vars: tuple[str, ...] = ()
+
+    def variables(self) -> dict[str, str]:
+        """The role's variables that have an option of their own."""
+        given = {
+            "ipsec_kubeconfig": str(self.kubeconfig) if self.kubeconfig else None,
+            "ipsec_context": self.context,
+            "ipsec_namespace": self.namespace,
+            "rotation_report_dir": self.report_dir,
+        }
+        return {name: value for name, value in given.items() if value}
+
+    def arguments(self) -> list[str]:
+        """Arguments of ``ansible-playbook``; those of ``-e`` come last and win."""
+        extra = [json.dumps(self.variables()), *map(_absolute, self.extra_vars)]
+        arguments = [word for value in extra for word in ("--extra-vars", value)]
+        return [*arguments, *(["--check"] if self.check else [])]
+
+    def target(self) -> Target:
+        """The cluster and Secret that the playbook works on."""
+        known: dict[str, Any] = dict(self.variables())
+        for value in self.extra_vars:
+            known |= _parsed(value)
+        return Target(
+            namespace=known.get("ipsec_namespace", "kube-system"),
+            secret_name=known.get("rotation_secret_name", "cilium-ipsec-keys"),
+            kubeconfig=known.get("ipsec_kubeconfig") or None,
+            context=known.get("ipsec_context") or None,
+        )
+
+
+def _absolute(value: str) -> str:
+    """A value of ``-e`` that means the same from another folder."""
+    return f"@{Path(value[1:]).absolute()}" if value.startswith("@") else value
+
+
+def _parsed(value: str) -> dict[str, Any]:
+    """Read a value of ``-e`` as far as it is plain; Ansible reads it for good."""
+    try:
+        if value.startswith("@"):
+            found = yaml.safe_load(Path(value[1:]).read_text())
+        elif value.startswith(("{", "[")):
+            found = yaml.safe_load(value)
+        else:
+            found = dict(w.split("=", 1) for w in shlex.split(value) if "=" in w)
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return dict(found) if isinstance(found, Mapping) else {}
