@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from runbooks.duration import parse_duration_s
 from runbooks.report.json import as_data
 from runbooks.report.text import to_text
 from runbooks.rotation import patch as key_patch
 from runbooks.rotation.coverage import spis_in_use
-from runbooks.rotation.duration import parse_duration_s
 from runbooks.rotation.errors import RefusedError, WaitLimitError
 from runbooks.rotation.preflight import Facts, reasons_to_refuse
 from runbooks.rotation.record import started_long_ago

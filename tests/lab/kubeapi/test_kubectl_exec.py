@@ -71,7 +71,12 @@ def test_exec_needs_a_right_of_its_own(cluster):
 def test_commands_in_a_terminal_join_both_outputs(cluster):
     # -t without a terminal of its own makes kubectl go on without one.
     done = subprocess.run(
-        ["script", "-qec", f"kubectl exec {' '.join(SYSTEM)} -it {POD} -- where", "/dev/null"],
+        [
+            "script",
+            "-qec",
+            f"kubectl exec {' '.join(SYSTEM)} -it {POD} -- where",
+            "/dev/null",
+        ],
         env=cluster.environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
