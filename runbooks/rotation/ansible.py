@@ -16,6 +16,7 @@ from runbooks.rotation.errors import RefusedError, RotationError
 from runbooks.rotation.lock import Holder, Lock, renewing
 from runbooks.rotation.objects import Target
 from runbooks.rotation.reader import KernelReader
+from runbooks.rotation.restart import restart_agents
 from runbooks.rotation.session import Session
 
 Options = Mapping[str, Any]
@@ -30,7 +31,15 @@ def check(options: Options, **call: Any) -> Result:
 
 def preflight(options: Options, **call: Any) -> Result:
     """Refuse unless the cluster can take a rotation."""
-    return _step(options, call, steps.preflight)
+    return _step(
+        options,
+        call,
+        lambda session: steps.preflight(
+            session,
+            restart_agents=options["restart_agents"],
+            accepted_bugs=options["accept_known_bugs"],
+        ),
+    )
 
 
 def lock(options: Options, **call: Any) -> Result:
@@ -75,6 +84,17 @@ def patch(options: Options, **call: Any) -> Result:
         return result
 
     return _step(options, call, put)
+
+
+def restart(options: Options, **call: Any) -> Result:
+    """Restart the agents that have not loaded the key, node by node."""
+    return _step(
+        options,
+        call,
+        lambda session: restart_agents(
+            session, options["key_id"], options["limit"], options["interval"]
+        ),
+    )
 
 
 def propagate(options: Options, **call: Any) -> Result:

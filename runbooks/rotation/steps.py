@@ -16,13 +16,19 @@ from runbooks.report.text import to_text
 from runbooks.rotation import patch as key_patch
 from runbooks.rotation.coverage import spis_in_use
 from runbooks.rotation.errors import RefusedError, WaitLimitError
-from runbooks.rotation.preflight import Facts, reasons_to_refuse
+from runbooks.rotation.key_value_store import stores_away
+from runbooks.rotation.preflight import (
+    Facts,
+    known_bugs,
+    reasons_to_refuse,
+    watches_key_file,
+)
 from runbooks.rotation.record import started_long_ago
 from runbooks.rotation.spread import unread_nodes
 from runbooks.rotation.waiting import Look, Pace, persist, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from runbooks.diagnose.finding import Diagnosis, Finding
     from runbooks.rotation.record import RotationRecord
@@ -36,8 +42,19 @@ DEFAULT_ROTATION_DURATION = "5m"
 Result = dict[str, Any]
 
 
-def preflight(session: Session) -> Result:
+def preflight(
+    session: Session,
+    *,
+    restart_agents: bool = False,
+    accepted_bugs: Collection[str] = (),
+) -> Result:
     """Gather every fact, and refuse unless the cluster can take a rotation.
+
+    Args:
+        session: The run.
+        restart_agents: Whether agents that do not watch the key file may be
+            restarted.
+        accepted_bugs: Names of known bugs that the operator accepts.
 
     Raises:
         RefusedError: With every reason there is.
@@ -62,6 +79,9 @@ def preflight(session: Session) -> Result:
         key_id=key.key_id,
         unread=unread_nodes(snapshot),
         unfinished=key.unfinished,
+        stores=stores_away(session, config),
+        restart_agents=restart_agents,
+        accepted_bugs=accepted_bugs,
     )
     reasons = reasons_to_refuse(facts)
     if reasons:
@@ -78,10 +98,11 @@ def preflight(session: Session) -> Result:
         "nodes": sorted(snapshot.nodes),
         "version": ", ".join(sorted(set(facts.versions.values()))),
         "rotation_duration_s": duration_s,
+        "restart_agents": not watches_key_file(config),
         **_told(assessment.diagnosis),
         "counters": _counters(snapshot),
     }
-    return {**result, "summary": list(_outlook(result))}
+    return {**result, "summary": [*_outlook(result), *known_bugs(facts)]}
 
 
 def _interrupted_but_over(
@@ -253,6 +274,11 @@ def _outlook(result: Result) -> Iterator[str]:
             f"Ready to go from {ids}, {result['algorithm']}, on {len(result['nodes'])}"
             f" nodes, agents {result['version']}. Old keys stay for"
             f" {result['rotation_duration_s']:.0f} s."
+        )
+    if result["restart_agents"]:
+        yield (
+            "The agents do not watch the key file: after the patch they are restarted,"
+            " node by node."
         )
     if result["verdict"] != "healthy":
         found = sorted({finding["code"] for finding in result["findings"]})

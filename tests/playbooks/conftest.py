@@ -157,8 +157,10 @@ class RunningPlaybook:
 class Playbooks:
     """Runs playbooks as an operator does: from their folder."""
 
-    def __init__(self, kubeconfig_of, folder):
+    def __init__(self, kubeconfig_of, grant, folder):
         self.folder = folder
+        #: Adds the objects of a file of ``files/``.
+        self.grant = grant
         self._kubeconfig_of = kubeconfig_of
         self.reports = folder / "reports"
         self.environment = os.environ | {
@@ -224,12 +226,16 @@ def api(fleet, tmp_path):
 @pytest.fixture
 def playbooks(fleet, api, tmp_path):
     """Playbooks that run with the rights of ``files/rbac.yml`` and no more."""
-    for thing in yaml.safe_load_all((PLAYBOOKS / "files" / "rbac.yml").read_text()):
-        fleet.store.create(thing)
+
+    def grant(name):
+        for thing in yaml.safe_load_all((PLAYBOOKS / "files" / name).read_text()):
+            fleet.store.create(thing)
+
+    grant("rbac.yml")
 
     def kubeconfig_of(account):
         stored = fleet.store.get("serviceaccounts", account, "kube-system")
         uid = stored["metadata"]["uid"]
         return api.token_kubeconfig(service_account("kube-system", account, uid))
 
-    return Playbooks(kubeconfig_of, tmp_path)
+    return Playbooks(kubeconfig_of, grant, tmp_path)

@@ -82,6 +82,8 @@ class Fleet:
         self.duration_s = duration_s
         self.size = size
         self.clock = time.monotonic
+        self.restarted: list[str] = []
+        self.stuck_after_restart: set[int] = set()
         self.nodes = {f"node{n}": Node(n, {key_id: None}) for n in range(1, size + 1)}
         self.commands: list[list[str]] = []
         self.store = Store()
@@ -129,6 +131,7 @@ class Fleet:
         }
         store.create(config_map(self.settings))
         store.create(ipsec_secret(key_line(key_id)))
+        self.owner = owner
 
     # The Secret, as the test wants it.
 
@@ -155,6 +158,36 @@ class Fleet:
         return self.store.get("pods", f"cilium-aaaa{number}", "kube-system")
 
     # What the agents do.
+
+    def need_restarts(self):
+        """Take up keys only where an agent starts, as without the key watcher."""
+        self.configure(enable_ipsec_key_watcher="false")
+        for made in self.nodes.values():
+            made.stuck = True
+        delete = self.store.delete
+
+        def delete_and_remake(resource, *names, **options):
+            gone = delete(resource, *names, **options)
+            for made in self.nodes.values():
+                if names[0] == f"cilium-aaaa{made.number}":
+                    self._remake_pod(made)
+            return gone
+
+        self.store.delete = delete_and_remake
+
+    def _remake_pod(self, made):
+        self.restarted.append(made.name)
+        made.stuck = made.number in self.stuck_after_restart
+        self.store.create(
+            agent_pod(
+                made.name,
+                made.internal_ip,
+                f"bbbb{made.number}",
+                VERSION,
+                STARTED,
+                owner=self.owner,
+            )
+        )
 
     def advance(self, made):
         """Bring one node's kernel to where its agent would have it by now."""
