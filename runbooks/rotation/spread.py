@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runbooks.rotation.coverage import laggards, leftovers
 from runbooks.rotation.errors import WaitLimitError
 from runbooks.rotation.patch import require_key
+from runbooks.rotation.sending import not_sending
 from runbooks.rotation.waiting import Look, Pace, wait_until
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ PROPAGATE_AT_LEAST_S = 180.0
 def propagate(
     session: Session, key_id: int, limit_s: float, interval_s: float
 ) -> dict[str, Any]:
-    """Wait until every node has both directions of every pair under a key ID.
+    """Wait until every node has every pair under a key ID, and sends with it.
 
     Args:
         session: The run.
@@ -47,16 +48,21 @@ def propagate(
         addresses = session.cluster.addresses()
         states = {n.name: n.states or () for n in snapshot.nodes.values()}
         nameless = set(snapshot.nodes) - set(addresses)
-        return laggards(states, addresses, key_id) | {
+        lagging = laggards(states, addresses, key_id) | {
             node: f"{node} (which has no CiliumNode)" for node in nameless
         }
+        if lagging:
+            return lagging
+        # Policies are as long as the states: read once, when the rest is there.
+        later = session.reader.states(policies=True)
+        return not_sending(snapshot, later, addresses, key_id)
 
     result = _until_all_nodes(
         session,
         key_id,
         judge,
         Pace(limit_s, interval_s),
-        what=f"every node to have every pair under SPI {key_id}",
+        what=f"every node to have every pair under SPI {key_id} and to send with it",
     )
     if result["failed"]:
         result["msg"] += (

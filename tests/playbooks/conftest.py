@@ -82,7 +82,7 @@ class FleetPods:
         node, folder = self.fleet.nodes[name], self.folder / name
         files = {
             "states": self.fleet.state_text(name),
-            "policies": "",
+            "policies": self.fleet.policy_text(name),
             "hostname": f"{name}\n",
             "boot_id": f"{node.boot_id}\n",
             "addresses": f"    inet {node.internal_ip}/24 scope global eth0\n",

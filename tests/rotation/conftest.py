@@ -32,12 +32,13 @@ class FleetReader:
         self.answers = {}
         self.ran = []
 
-    def states(self, *, policies=False):  # noqa: ARG002
+    def states(self, *, policies=False):
         return Snapshot(
             {
                 name: NodeSnapshot(
                     name,
                     states=None if name in self.unread else self.fleet.states(name),
+                    policies=self.fleet.policies(name) if policies else None,
                     counters=dict(self.counters),
                     boot_id=node.boot_id,
                     agent=AgentFacts(version=VERSION, ready=True),

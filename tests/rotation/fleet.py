@@ -30,7 +30,7 @@ from runbooks.lab.kubeapi.objects import (
 from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.objects import Target
 from runbooks.xfrm.keys import derive_pair_key, hash_key_bytes, parse_key
-from runbooks.xfrm.model import Mark, XfrmState
+from runbooks.xfrm.model import Direction, Mark, XfrmPolicy, XfrmState, XfrmTemplate
 
 STARTED = "2026-01-02T03:04:05Z"
 VERSION = "v1.18.0"
@@ -55,6 +55,11 @@ class Node:
     seen_s: dict[int, float] = field(default_factory=dict)
     stuck: bool = False
     stale_from: set[int] = field(default_factory=set)
+    #: Makes new states, but no policy that leads to them.
+    no_policies: bool = False
+    #: Has the new states, but goes on sending under the old SPI.
+    sends_old: bool = False
+    looks: int = 0
     proto_errors: int = 0
 
     @property
@@ -207,6 +212,7 @@ class Fleet:
     def states(self, name):
         """XFRM states of a node, in a moment without traffic."""
         made = self.nodes[name]
+        made.looks += 1
         for other in self.nodes.values():
             self.advance(other)
         key = parse_key(self.secret_line).key
@@ -220,10 +226,45 @@ class Fleet:
                 stale = peer.number in made.stale_from
                 reset = made.number in peer.stale_from
                 found.append(self._state(*pair_in, spi, key, 0x0D00, 5000, stale))
-                found.append(
-                    self._state(*pair_out, spi, key, 0x0E00, 4 if reset else 5000)
-                )
+                sent = 4 if reset else 5000
+                if made.sends_old and spi == min(made.spis):
+                    sent += made.looks
+                found.append(self._state(*pair_out, spi, key, 0x0E00, sent))
         return tuple(found)
+
+    def policies(self, name):
+        """XFRM policies of a node that lead to its peers."""
+        made = self.nodes[name]
+        spis = sorted(made.spis)[:1] if made.no_policies else sorted(made.spis)
+        return tuple(
+            XfrmPolicy(
+                "0.0.0.0/0",
+                f"10.0.{peer.number}.0/24",
+                Direction.OUT,
+                mark=Mark(peer.number << 16 | spi << 12 | 0x0E00, 0xFFFFFF00),
+                templates=(XfrmTemplate(made.cilium_ip, peer.cilium_ip, spi, 1),),
+            )
+            for spi in spis
+            for peer in self.nodes.values()
+            if peer is not made
+        )
+
+    def policy_text(self, name):
+        """The same as ``ip -s xfrm policy`` prints it."""
+        return "".join(
+            f"src {policy.source} dst {policy.destination} uid 0\n"
+            "\tdir out action allow index 17 priority 0 ptype main\n"
+            "\tlifetime current:\n"
+            "\t  add 2026-01-02 03:04:05 use -\n"
+            f"\tmark 0x{policy.mark.value:x}/0x{policy.mark.mask:x}\n"
+            f"\ttmpl src {template.source} dst {template.destination}\n"
+            f"\t\tproto esp spi 0x{template.spi:08x}({template.spi})"
+            " reqid 1(0x00000001) mode tunnel\n"
+            "\t\tlevel required share any\n"
+            "\t\tenc-mask ffffffff auth-mask ffffffff comp-mask ffffffff\n"
+            for policy in self.policies(name)
+            for template in policy.templates
+        )
 
     def state_text(self, name):
         """The same as ``ip -s xfrm state`` prints it, keys included."""

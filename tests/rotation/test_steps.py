@@ -112,6 +112,27 @@ def test_node_that_is_slow_is_waited_for(session, fleet):
     assert after_s["node3"] >= after_s["node1"]
 
 
+def test_node_whose_policies_lead_to_the_old_spi_is_waited_for(session, fleet):
+    fleet.duration_s = 1000
+    fleet.nodes["node2"].no_policies = True
+    steps.patch(session, 3, "me")
+    result = spread.propagate(session, 4, 0.05, 0.01)
+    assert "node2 (no policy to node1, node3 under SPI 4)" in result["msg"]
+    assert set(result["nodes_done_at"]) == {"node1", "node3"}
+    fleet.nodes["node2"].no_policies = False
+    assert not spread.propagate(session, 4, 5, 0.01)["failed"]
+
+
+def test_node_that_still_sends_under_the_old_spi_is_waited_for(session, fleet):
+    fleet.duration_s = 1000
+    fleet.nodes["node3"].sends_old = True
+    steps.patch(session, 3, "me")
+    result = spread.propagate(session, 4, 0.05, 0.01)
+    assert "node3 (still sends to node1, node2 under another SPI)" in result["msg"]
+    fleet.nodes["node3"].sends_old = False
+    assert not spread.propagate(session, 4, 5, 0.01)["failed"]
+
+
 def test_node_without_a_ciliumnode_is_waited_for(session, fleet):
     lost = fleet.store.get("ciliumnodes.cilium.io", "node2")
     fleet.store.delete("ciliumnodes.cilium.io", "node2")
