@@ -127,7 +127,10 @@ def verify(options: Options, **call: Any) -> Result:
         options,
         call,
         lambda session: steps.verify(
-            session, options["limit"], options["counters_before"]
+            session,
+            options["limit"],
+            options["counters_before"],
+            options["findings_before"],
         ),
     )
 

@@ -6,6 +6,7 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 from runbooks.rotation.coverage import laggards, leftovers
+from runbooks.rotation.drops import StateErrors, highest, state_errors
 from runbooks.rotation.errors import WaitLimitError
 from runbooks.rotation.patch import require_key
 from runbooks.rotation.sending import not_sending
@@ -133,10 +134,12 @@ def _until_all_nodes(
     start = pace.clock()
     done_at: dict[str, str] = {}
     done_after_s: dict[str, float] = {}
+    errors: StateErrors = {}
 
     def look() -> Look[None]:
         require_key(session.cluster, key_id)
         snapshot = session.reader.states()
+        errors.update(highest(errors, state_errors(snapshot)))
         unread = unread_nodes(snapshot)
         pending = judge(snapshot) | {
             node: f"{node} (which could not be read: {why})"
@@ -161,6 +164,7 @@ def _until_all_nodes(
         "elapsed_s": round(pace.clock() - start, 1),
         "nodes_done_at": done_at,
         "nodes_done_after_s": done_after_s,
+        "state_errors": errors,
     }
 
 

@@ -15,6 +15,7 @@ from runbooks.report.json import as_data
 from runbooks.report.text import to_text
 from runbooks.rotation import patch as key_patch
 from runbooks.rotation.coverage import spis_in_use
+from runbooks.rotation.drops import counters, explain, risen, state_errors
 from runbooks.rotation.errors import RefusedError, WaitLimitError
 from runbooks.rotation.key_value_store import stores_away
 from runbooks.rotation.preflight import (
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from runbooks.diagnose.finding import Diagnosis, Finding
     from runbooks.rotation.record import RotationRecord
     from runbooks.rotation.session import Assessment, Session
-    from runbooks.snapshot import Snapshot
 
 #: An interrupted rotation that needs no more is gone on with for this long.
 FORGOTTEN_AFTER_S = 3600.0
@@ -100,7 +100,8 @@ def preflight(
         "rotation_duration_s": duration_s,
         "restart_agents": not watches_key_file(config),
         **_told(assessment.diagnosis),
-        "counters": _counters(snapshot),
+        "counters": counters(snapshot),
+        "state_errors": state_errors(snapshot),
     }
     return {**result, "summary": [*_outlook(result), *known_bugs(facts)]}
 
@@ -180,13 +181,25 @@ def would_patch(session: Session, expected_key_id: int, *, over: str = "") -> Re
 
 
 def verify(
-    session: Session, limit_s: float, counters_before: Mapping[str, Mapping[str, int]]
+    session: Session,
+    limit_s: float,
+    counters_before: Mapping[str, Mapping[str, int]],
+    findings_before: list[Mapping[str, Any]] | None = None,
 ) -> Result:
-    """Run the check until it finds nothing, and count what was dropped."""
+    """Run the check, audit included, until it finds nothing; count what was dropped.
+
+    What only an audit tells is no failure: it is told with what explains it.
+
+    Args:
+        session: The run.
+        limit_s: How long the check may find something, in seconds.
+        counters_before: XFRM counters of every node before the rotation.
+        findings_before: What the check found before the rotation.
+    """
     last: list[Assessment] = []
 
     def look() -> Look[Assessment]:
-        assessment = session.reader.assess()
+        assessment = session.reader.assess(audit=True)
         last[:] = [assessment]
         diagnosis = assessment.diagnosis
         found = tuple(_phrase(finding) for finding in diagnosis.alarming)
@@ -205,11 +218,17 @@ def verify(
         if not last:
             raise
         assessment = last[0]
+    dropped = risen(counters_before, counters(assessment.snapshot))
+    explained, unexplained = explain(dropped, findings_before or [])
     return {
         **_told(assessment.diagnosis),
         "healthy": assessment.diagnosis.exit_code == 0,
         "summary": _summary(assessment.diagnosis),
-        "dropped": _risen(counters_before, _counters(assessment.snapshot)),
+        "dropped": dropped,
+        "explained": explained,
+        "unexplained": unexplained,
+        "audit": [f.summary for f in assessment.diagnosis.findings if f.audit],
+        "state_errors": state_errors(assessment.snapshot),
     }
 
 
@@ -231,33 +250,6 @@ def rotation_duration_s(config: Mapping[str, str]) -> float:
         raise RefusedError(
             [f"ConfigMap cilium-config: ipsec-key-rotation-duration: {error}."]
         ) from None
-
-
-def _counters(snapshot: Snapshot) -> dict[str, dict[str, int]]:
-    return {
-        node.name: dict(node.counters)
-        for node in snapshot.nodes.values()
-        if node.counters is not None
-    }
-
-
-def _risen(
-    before: Mapping[str, Mapping[str, int]], after: Mapping[str, Mapping[str, int]]
-) -> dict[str, dict[str, int]]:
-    risen: dict[str, dict[str, int]] = {}
-    for node, counters in after.items():
-        was = before.get(node)
-        if was is None:
-            continue
-        rise = {
-            name: value - was.get(name, 0)
-            for name, value in counters.items()
-            # A counter below its old value was reset by a reboot.
-            if value > was.get(name, 0)
-        }
-        if rise:
-            risen[node] = rise
-    return risen
 
 
 def _outlook(result: Result) -> Iterator[str]:

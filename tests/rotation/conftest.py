@@ -26,6 +26,7 @@ class FleetReader:
     def __init__(self, fleet):
         self.fleet = fleet
         self.findings = ()
+        self.audit_findings = ()
         self.counters = {"XfrmInStateProtoError": 0}
         self.unread = {}
 
@@ -56,11 +57,12 @@ class FleetReader:
             if node in {None, name}
         }
 
-    def assess(self, *, audit=False):  # noqa: ARG002
+    def assess(self, *, audit=False):
         verdict = Verdict.STALE if self.findings else Verdict.HEALTHY
+        found = (*self.findings, *(self.audit_findings if audit else ()))
         readings = tuple(NodeReading(name, read=True) for name in self.fleet.nodes)
         return Assessment(
-            Diagnosis(verdict, tuple(self.findings), readings, twice=True),
+            Diagnosis(verdict, tuple(found), readings, twice=True),
             Samples(self.states(), self.states()),
         )
 

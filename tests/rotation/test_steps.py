@@ -184,6 +184,14 @@ def test_dropped_packets_are_counted_per_node(session, reader):
     assert after["dropped"]["node2"] == {"XfrmInStateProtoError": 30}
 
 
+def test_verification_looks_with_the_eyes_of_an_audit(session, reader):
+    left = Finding(Code.ORPHANED_XFRM_STATE, Severity.INFO, "Left over.", audit=True)
+    reader.audit_findings = (left,)
+    result = steps.verify(session, 0, {})
+    assert result["healthy"]
+    assert result["audit"] == ["Left over."]
+
+
 def test_counters_of_a_rebooted_node_are_left_out(session):
     result = steps.verify(session, 0, {"node1": {"XfrmInStateProtoError": 99}})
     assert result["dropped"] == {}
