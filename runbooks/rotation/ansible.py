@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from runbooks.repair import steps as repair
 from runbooks.rotation import report as rotation_report
 from runbooks.rotation import spread, steps
 from runbooks.rotation.cluster import Cluster
@@ -132,6 +133,22 @@ def verify(options: Options, **call: Any) -> Result:
             options["counters_before"],
             options["findings_before"],
         ),
+    )
+
+
+def repair_find(options: Options, **call: Any) -> Result:
+    """Find the stale inbound states that can be deleted."""
+    return _step(options, call, repair.find)
+
+
+def repair_node(options: Options, **call: Any) -> Result:
+    """Delete the stale inbound states of one node, and wait until it is healed."""
+    if call["check_mode"]:
+        return {"changed": True}
+    return _step(
+        options,
+        call,
+        lambda session: repair.repair_node(session, options["node"], options["limit"]),
     )
 
 

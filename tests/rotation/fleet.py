@@ -59,6 +59,8 @@ class Node:
     no_policies: bool = False
     #: Has the new states, but goes on sending under the old SPI.
     sends_old: bool = False
+    #: When a deleted inbound state is back, by the number of its peer.
+    remade_at: dict[int, float] = field(default_factory=dict)
     looks: int = 0
     proto_errors: int = 0
 
@@ -88,6 +90,8 @@ class Fleet:
         self.size = size
         self.clock = time.monotonic
         self.restarted: list[str] = []
+        self.sync_s = 0.0
+        self.deleted: list[tuple[str, XfrmState]] = []
         self.stuck_after_restart: set[int] = set()
         self.nodes = {f"node{n}": Node(n, {key_id: None}) for n in range(1, size + 1)}
         self.commands: list[list[str]] = []
@@ -225,12 +229,35 @@ class Fleet:
                 pair_out = (made, peer)
                 stale = peer.number in made.stale_from
                 reset = made.number in peer.stale_from
-                found.append(self._state(*pair_in, spi, key, 0x0D00, 5000, stale))
+                back_at = made.remade_at.get(peer.number)
+                if back_at is None or self.clock() >= back_at:
+                    seen = 5000 if back_at is None else 4
+                    found.append(self._state(*pair_in, spi, key, 0x0D00, seen, stale))
                 sent = 4 if reset else 5000
                 if made.sends_old and spi == min(made.spis):
                     sent += made.looks
                 found.append(self._state(*pair_out, spi, key, 0x0E00, sent))
         return tuple(found)
+
+    def delete_state(self, name, argv):
+        """``ip xfrm state delete``; the agent makes the state anew in a while.
+
+        Returns:
+            Exit status and complaint.
+        """
+        words = argv[4:]
+        asked = dict(zip(words[::2], words[1::2], strict=False))
+        for state in self.states(name):
+            if (
+                (state.source, state.destination) == (asked["src"], asked["dst"])
+                and state.spi == int(asked["spi"], 16)
+                and state.mark == Mark(int(asked["mark"], 16), int(asked["mask"], 16))
+            ):
+                back_at = self.clock() + self.sync_s
+                self.nodes[name].remade_at[state.mark.node_id] = back_at
+                self.deleted.append((name, state))
+                return 0, ""
+        return 2, "RTNETLINK answers: No such process\n"
 
     def policies(self, name):
         """XFRM policies of a node that lead to its peers."""
