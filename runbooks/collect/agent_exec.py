@@ -23,6 +23,9 @@ _COMPLAINTS = re.compile(
     r"^@@ file (\S+)\n(.*?)(?=^@@ file |\Z)", re.DOTALL | re.MULTILINE
 )
 
+#: Exit status of what could not be started, as shells have it.
+NOT_RUN = 127
+
 
 class ExecError(Exception):
     """An agent's pod could not be read; the text says why."""
@@ -41,6 +44,21 @@ class Answer:
     failures: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that ran in a pod.
+
+    Attributes:
+        status: Its exit status.
+        out: What it printed.
+        complaint: What it printed on standard error.
+    """
+
+    status: int
+    out: str = ""
+    complaint: str = ""
+
+
 class AgentExec:
     """Runs commands in pods; safe to use from several threads."""
 
@@ -51,12 +69,15 @@ class AgentExec:
         # The client's WebSocket calls swap a method of its ApiClient meanwhile.
         self._threads = threading.local()
 
-    def read(self, pod: str, *, full: bool, limit_s: float) -> Answer:
+    def read(
+        self, pod: str, *, full: bool, limit_s: float, policies: bool = False
+    ) -> Answer:
         """Read a node through its agent's pod.
 
         Args:
             pod: Name of the pod.
             full: Whether to read everything, or states and counters only.
+            policies: Whether to read the policies as well, where not everything.
             limit_s: How long it may take.
 
         Returns:
@@ -65,8 +86,10 @@ class AgentExec:
         Raises:
             ExecError: The command could not be run or did not end in time.
         """
-        command = ["bash", "-c", self._script, "read-node", "full" if full else "brief"]
-        printed, complaints = self._run(pod, command, limit_s)
+        extent = "full" if full else "policies" if policies else "brief"
+        command = ["bash", "-c", self._script, "read-node", extent]
+        ran = self.run(pod, command, limit_s)
+        printed, complaints = ran.out, ran.complaint
         said = dict(_COMPLAINTS.findall(complaints))
         files: dict[str, NodeFile] = {}
         failures: dict[str, str] = {}
@@ -82,7 +105,12 @@ class AgentExec:
             raise ExecError(f"the reading script did not run in its agent: {words}")
         return Answer(files, failures)
 
-    def _run(self, pod: str, command: list[str], limit_s: float) -> tuple[str, str]:
+    def run(self, pod: str, command: list[str], limit_s: float) -> Ran:
+        """Run a command in an agent's container.
+
+        Raises:
+            ExecError: The command could not be run or did not end in time.
+        """
         try:
             answer = stream(
                 self._core().connect_get_namespaced_pod_exec,
@@ -105,7 +133,8 @@ class AgentExec:
             answer.run_forever(timeout=limit_s)
             if answer.is_open():
                 raise ExecError(f"its agent did not answer within {limit_s:g} s")
-            return _text(answer.read_stdout()), _text(answer.read_stderr())
+            out, complaint = _text(answer.read_stdout()), _text(answer.read_stderr())
+            return Ran(_status(answer), out, complaint)
         except ExecError:
             raise
         except Exception as error:  # noqa: BLE001 - websocket-client raises its own
@@ -119,6 +148,13 @@ class AgentExec:
             core = client.CoreV1Api(client.ApiClient(self._settings))
             self._threads.core = core
         return core
+
+
+def _status(answer: Any) -> int:
+    try:
+        return int(answer.returncode)
+    except (TypeError, ValueError, LookupError):
+        return NOT_RUN  # it could not be started, or the end was not told
 
 
 def _text(value: Any) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from runbooks.collect import node_files
-from runbooks.collect.agent_exec import AgentExec, Answer, ExecError
+from runbooks.collect.agent_exec import AgentExec, Answer, ExecError, Ran
 from runbooks.collect.api import AbsentError, ClusterApi
 from runbooks.collect.errors import CollectError, UsageError
 from runbooks.collect.objects import (
@@ -27,7 +27,7 @@ from runbooks.snapshot import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from runbooks.collect.node_files import NodeFile
@@ -165,10 +165,42 @@ class ClusterReader:
         second = self.read_nodes(objects, full=False)
         return Recording(objects, first, second)
 
-    def states(self) -> Snapshot:
-        """Read the XFRM states and counters of all nodes once, quickly."""
+    def states(self, *, policies: bool = False) -> Snapshot:
+        """Read the XFRM states and counters of all nodes once, quickly.
+
+        Args:
+            policies: Whether to read the XFRM policies as well.
+        """
         objects = self.objects()
-        return snapshot_of(self.read_nodes(objects, full=False), objects)
+        answers = self.read_nodes(objects, full=False, policies=policies)
+        return snapshot_of(answers, objects)
+
+    def run(self, argv: Sequence[str], node: str | None = None) -> dict[str, Ran]:
+        """Run a command in the agents' pods side by side.
+
+        Args:
+            argv: The command and its arguments.
+            node: The one node to run it on; all of them if ``None``.
+
+        Returns:
+            What came of it, by node; nodes whose agent can't be entered are
+            left out.
+        """
+        objects = self.objects()
+        agent = AgentExec(self._api.settings, objects.namespace)
+        pods = _pod_by_node(objects.pods)
+
+        def ran(name: str) -> Ran | None:
+            pod = agent_facts(pods[name]).pod or ""
+            try:
+                return agent.run(pod, list(argv), NODE_LIMIT_S)
+            except ExecError:
+                return None
+
+        names = [name for name in sorted(pods) if node in {None, name}]
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+            answers = dict(zip(names, pool.map(ran, names), strict=True))
+        return {name: answer for name, answer in answers.items() if answer}
 
     def objects(self) -> ClusterObjects:
         """Read the cluster's objects.
@@ -219,14 +251,14 @@ class ClusterReader:
         )
 
     def read_nodes(
-        self, objects: ClusterObjects, *, full: bool
+        self, objects: ClusterObjects, *, full: bool, policies: bool = False
     ) -> dict[str, NodeAnswer]:
         """Read all nodes side by side; returns when the last one is done."""
         run = AgentExec(self._api.settings, objects.namespace)
         pods = _pod_by_node(objects.pods)
 
         def read(item: tuple[str, Object]) -> NodeAnswer:
-            return _read_node(run, *item, full=full)
+            return _read_node(run, *item, full=full, policies=policies)
 
         with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
             answers = pool.map(read, sorted(pods.items()))
@@ -247,14 +279,18 @@ def snapshot_of(answers: Mapping[str, NodeAnswer], objects: ClusterObjects) -> S
     )
 
 
-def _read_node(run: AgentExec, name: str, pod: Object, *, full: bool) -> NodeAnswer:
+def _read_node(
+    run: AgentExec, name: str, pod: Object, *, full: bool, policies: bool
+) -> NodeAnswer:
     facts = agent_facts(pod)
     obstacle = why_not_running(pod)
     if obstacle is not None:
         return _unread(name, facts, f"{name}: not read, {obstacle}.")
     began_s = time.time()
     try:
-        answer = run.read(facts.pod or "", full=full, limit_s=NODE_LIMIT_S)
+        answer = run.read(
+            facts.pod or "", full=full, limit_s=NODE_LIMIT_S, policies=policies
+        )
     except ExecError as error:
         return _unread(name, facts, f"{name}: not read, {error}.")
     node = node_files.read_node(name, answer.files)

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2329  # functions are called through "part"
-# Reads one node from inside its agent's container. Argument: full, or brief for
-# a second sample. Every part is "@@ file NAME", what a command printed, and
+# Reads one node from inside its agent's container. Argument: full, brief for a
+# second sample, or policies for the same with the policies. Every part is "@@ file NAME", what a command printed, and
 # "@@ status N" with its exit status; on standard error, "@@ file NAME" and what
 # the command had to say there.
 #
@@ -58,6 +58,7 @@ agent() { if command -v cilium-dbg >/dev/null; then cilium-dbg "$@"; else cilium
 part date date +%s.%N
 part ip--s-xfrm-state states "$1"
 part cat--proc-net-xfrm_stat cat /proc/net/xfrm_stat
+[ "$1" = policies ] && part ip--s-xfrm-policy ip -s xfrm policy
 [ "$1" = full ] || exit 0
 part cat--proc-sys-kernel-random-boot_id cat /proc/sys/kernel/random/boot_id
 part ip--s-xfrm-policy ip -s xfrm policy

@@ -18,10 +18,10 @@ answer is that it can't be told.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code
+from runbooks.duration import parse_duration_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,9 +42,6 @@ START_TO_STATES_S = 420.0
 OBJECT_TO_STATES_S = 30.0
 #: Timestamps in whole seconds, on clocks of several machines.
 CLOCK_TOLERANCE_S = 3.0
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
-_UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def cause_of(view: View, staleness: Staleness) -> Code | None:
@@ -185,21 +182,8 @@ def _away_s(agent: AgentFacts) -> float | None:
 
 
 def _lease_ttl_s(cluster: ClusterFacts) -> float:
-    return duration_s(cluster.config.get("kvstore-lease-ttl", "")) or (
-        DEFAULT_LEASE_TTL_S
-    )
-
-
-def duration_s(text: str) -> float | None:
-    """Read a duration as Go prints it, such as ``15m0s``.
-
-    Args:
-        text: The duration.
-
-    Returns:
-        Seconds, or ``None`` if it isn't one.
-    """
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        return None
-    return sum(float(number) * _UNIT_S[unit] for number, unit in parts)
+    try:
+        ttl_s = parse_duration_s(cluster.config.get("kvstore-lease-ttl", ""))
+    except ValueError:
+        return DEFAULT_LEASE_TTL_S
+    return ttl_s or DEFAULT_LEASE_TTL_S

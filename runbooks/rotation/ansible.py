@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from runbooks.repair import steps as repair
 from runbooks.rotation import report as rotation_report
 from runbooks.rotation import spread, steps
 from runbooks.rotation.cluster import Cluster
@@ -16,6 +17,7 @@ from runbooks.rotation.errors import RefusedError, RotationError
 from runbooks.rotation.lock import Holder, Lock, renewing
 from runbooks.rotation.objects import Target
 from runbooks.rotation.reader import KernelReader
+from runbooks.rotation.restart import restart_agents
 from runbooks.rotation.session import Session
 
 Options = Mapping[str, Any]
@@ -30,7 +32,15 @@ def check(options: Options, **call: Any) -> Result:
 
 def preflight(options: Options, **call: Any) -> Result:
     """Refuse unless the cluster can take a rotation."""
-    return _step(options, call, steps.preflight)
+    return _step(
+        options,
+        call,
+        lambda session: steps.preflight(
+            session,
+            restart_agents=options["restart_agents"],
+            accepted_bugs=options["accept_known_bugs"],
+        ),
+    )
 
 
 def lock(options: Options, **call: Any) -> Result:
@@ -77,6 +87,17 @@ def patch(options: Options, **call: Any) -> Result:
     return _step(options, call, put)
 
 
+def restart(options: Options, **call: Any) -> Result:
+    """Restart the agents that have not loaded the key, node by node."""
+    return _step(
+        options,
+        call,
+        lambda session: restart_agents(
+            session, options["key_id"], options["limit"], options["interval"]
+        ),
+    )
+
+
 def propagate(options: Options, **call: Any) -> Result:
     """Wait until every node has every pair under the new SPI."""
     limit_s = options["limit"] or spread.propagate_limit_s(options["rotation_duration"])
@@ -107,8 +128,27 @@ def verify(options: Options, **call: Any) -> Result:
         options,
         call,
         lambda session: steps.verify(
-            session, options["limit"], options["counters_before"]
+            session,
+            options["limit"],
+            options["counters_before"],
+            options["findings_before"],
         ),
+    )
+
+
+def repair_find(options: Options, **call: Any) -> Result:
+    """Find the stale inbound states that can be deleted."""
+    return _step(options, call, repair.find)
+
+
+def repair_node(options: Options, **call: Any) -> Result:
+    """Delete the stale inbound states of one node, and wait until it is healed."""
+    if call["check_mode"]:
+        return {"changed": True}
+    return _step(
+        options,
+        call,
+        lambda session: repair.repair_node(session, options["node"], options["limit"]),
     )
 
 

@@ -151,6 +151,17 @@ class Cluster:
         found = [agent_of(pod) for pod in pods["items"]]
         return tuple(sorted(found, key=lambda agent: (agent.node, agent.name)))
 
+    def delete_agent(self, name: str) -> None:
+        """Delete an agent's pod; its DaemonSet makes another."""
+        self._call(
+            self._core.delete_namespaced_pod,
+            name,
+            self.target.namespace,
+            doing=f"delete pod {name}",
+            needs="delete on pods",
+            rights="rbac-restart.yml",
+        )
+
     def rollout(self) -> Rollout:
         """Read the agents' DaemonSet."""
         daemonset = self._call(
@@ -269,6 +280,7 @@ class Cluster:
         *arguments: Any,
         doing: str,
         needs: str,
+        rights: str = "rbac.yml",
         **options: Any,
     ) -> dict[str, Any]:
         limits = (CONNECT_LIMIT_S, READ_LIMIT_S)
@@ -285,7 +297,7 @@ class Cluster:
                 raise ApiException(http_resp=response)
         except ApiException as error:
             # Never the body: that of a failed patch may quote the object.
-            raise self._explain(error, doing, needs) from None
+            raise self._explain(error, doing, needs, rights) from None
         except urllib3.exceptions.SSLError as error:
             raise RotationError(
                 f"Could not {doing}: the API server's certificate was refused"
@@ -299,7 +311,9 @@ class Cluster:
         answer: dict[str, Any] = json.loads(content)
         return answer
 
-    def _explain(self, error: ApiException, doing: str, needs: str) -> RotationError:
+    def _explain(
+        self, error: ApiException, doing: str, needs: str, rights: str
+    ) -> RotationError:
         where = f"in namespace {self.target.namespace}"
         match error.status:
             case 401:
@@ -310,7 +324,7 @@ class Cluster:
             case 403:
                 return RotationError(
                     f"Could not {doing}: the kubeconfig's user lacks the right to"
-                    f" {needs} {where} (403). playbooks/files/rbac.yml grants it."
+                    f" {needs} {where} (403). playbooks/files/{rights} grants it."
                 )
             case 404:
                 return NotFoundError(f"Could not {doing}: not found {where} (404).")

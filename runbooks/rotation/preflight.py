@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbooks.rotation.coverage import Addresses, spis_in_use
+from runbooks.rotation.known_bugs import bugs_to_refuse, bugs_to_tell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from runbooks.rotation.objects import AgentPod, Rollout
     from runbooks.rotation.record import RotationRecord
@@ -36,6 +37,10 @@ class Facts:
         unread: Nodes that could not be read, with a sentence each.
         key_id: Key ID of the Secret.
         unfinished: A rotation of this project that isn't over.
+        stores: What the agents say of their key-value store where it isn't well,
+            by node.
+        restart_agents: Whether the agents may be restarted.
+        accepted_bugs: Names of known bugs that the operator accepts.
     """
 
     agents: Sequence[AgentPod]
@@ -48,13 +53,17 @@ class Facts:
     key_id: int
     unread: Mapping[str, str] = field(default_factory=dict)
     unfinished: RotationRecord | None = None
+    stores: Mapping[str, str] = field(default_factory=dict)
+    restart_agents: bool = False
+    accepted_bugs: Collection[str] = ()
 
 
 def reasons_to_refuse(facts: Facts) -> tuple[str, ...]:
     """Every reason not to start, or not to go on; empty means go ahead."""
     reasons = [
-        *_configuration(facts.config),
+        *_configuration(facts.config, restart_agents=facts.restart_agents),
         *_agents(facts),
+        *_stores(facts.stores),
         *_versions(facts),
         *(f"{node} could not be read: {why}" for node, why in facts.unread.items()),
     ]
@@ -63,17 +72,30 @@ def reasons_to_refuse(facts: Facts) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _configuration(config: Mapping[str, str]) -> list[str]:
+def known_bugs(facts: Facts) -> Iterator[str]:
+    """What to know of the agents' version that doesn't stop the rotation."""
+    for version in sorted(set(facts.versions.values())):
+        yield from bugs_to_tell(version, len(facts.nodes), facts.accepted_bugs)
+
+
+def watches_key_file(config: Mapping[str, str]) -> bool:
+    """Whether agents take up a changed key without a restart."""
+    return config.get(WATCHER_OPTION, "true") == "true"
+
+
+def _configuration(config: Mapping[str, str], *, restart_agents: bool) -> list[str]:
     if config.get("enable-ipsec", "false") != "true":
         return [
             "IPsec is off: ConfigMap cilium-config does not have enable-ipsec set"
             " to true. There is no key to rotate."
         ]
-    if config.get(WATCHER_OPTION, "true") != "true":
+    if not watches_key_file(config) and not restart_agents:
         return [
             "The agents do not watch the key file: ConfigMap cilium-config has"
-            f" {WATCHER_OPTION} set to false. Set it to true and restart the agents"
-            " before a rotation."
+            f" {WATCHER_OPTION} set to false, so they need a restart to take up the"
+            " new key. Set rotation_restart_agents: true, and the rotation restarts"
+            " them node by node (this needs the rights of files/rbac-restart.yml);"
+            " or set the option to true and restart the agents before a rotation."
         ]
     return []
 
@@ -113,12 +135,25 @@ def _agents(facts: Facts) -> list[str]:
     return reasons
 
 
+def _stores(stores: Mapping[str, str]) -> list[str]:
+    return [
+        f"The agent on {node} is cut off from its key-value store ({why}): its lease"
+        " is about to expire, and its peers are about to forget the node. Repair"
+        " the connection first."
+        for node, why in sorted(stores.items())
+    ]
+
+
 def _versions(facts: Facts) -> list[str]:
     by_version: dict[str, list[str]] = {}
     for node, version in sorted(facts.versions.items()):
         by_version.setdefault(version, []).append(node)
     if len(by_version) < 2:
-        return []
+        return [
+            reason
+            for version in by_version
+            for reason in bugs_to_refuse(version, len(facts.nodes), facts.accepted_bugs)
+        ]
     listed = "; ".join(f"{v} on {', '.join(ns)}" for v, ns in by_version.items())
     return [
         f"The agents' versions differ: {listed}. Cilium's documentation rules out a"

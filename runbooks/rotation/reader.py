@@ -12,8 +12,9 @@ from runbooks.rotation.errors import RotationError, TransientError
 from runbooks.rotation.session import Assessment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from runbooks.collect.agent_exec import Ran
     from runbooks.rotation.objects import Target
     from runbooks.snapshot import Snapshot
 
@@ -35,14 +36,18 @@ class KernelReader:
             lambda: ClusterReader.connect(kubeconfig, target.context, target.namespace)
         )
 
-    def states(self) -> Snapshot:
-        """Read the XFRM states of all nodes, and nothing that takes longer."""
-        return _in_own_words(self._reader.states)
+    def states(self, *, policies: bool = False) -> Snapshot:
+        """Read the XFRM states of all nodes, and their policies if asked to."""
+        return _in_own_words(lambda: self._reader.states(policies=policies))
 
-    def assess(self) -> Assessment:
+    def assess(self, *, audit: bool = False) -> Assessment:
         """Run the check: two samples, and the diagnosis of both."""
         samples = _in_own_words(lambda: self._reader.samples(self._sample_interval_s))
-        return Assessment(diagnose(samples), samples.first)
+        return Assessment(diagnose(samples, audit=audit), samples)
+
+    def run(self, argv: Sequence[str], node: str | None = None) -> dict[str, Ran]:
+        """Run a command in the agents' pods, or in the one of a node."""
+        return _in_own_words(lambda: self._reader.run(argv, node))
 
 
 def _in_own_words(read: Callable[[], T]) -> T:

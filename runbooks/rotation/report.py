@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from runbooks.rotation.drops import highest, state_errors_since
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -37,6 +39,11 @@ class Report:
         seconds: What each wait took, in seconds.
         timeline: For each node, when each wait was over for it.
         dropped: For each node, XFRM counters that rose, in packets.
+        state_errors: For each node and SPI, packets that its states refused since the
+            preflight: ``failed`` authentication, or ``replay``.
+        explained: What explains the counters that rose, a sentence each.
+        unexplained: Counters that rose without such an explanation, likewise.
+        audit: What only an audit tells, and needs no action.
         stopped: Why the rotation stopped, if it did.
     """
 
@@ -55,6 +62,10 @@ class Report:
     seconds: Mapping[str, float]
     timeline: Mapping[str, Mapping[str, str]]
     dropped: Mapping[str, Mapping[str, int]]
+    state_errors: Mapping[str, Mapping[str, Mapping[str, int]]]
+    explained: tuple[str, ...]
+    unexplained: tuple[str, ...]
+    audit: tuple[str, ...]
     stopped: str | None
 
     @classmethod
@@ -67,6 +78,7 @@ class Report:
         """
         before = steps.get("preflight", {})
         patch = steps.get("patch", {})
+        after = steps.get("verify") or {}
         waits = {name: steps.get(name) or {} for name in STEPS}
         nodes = tuple(before.get("nodes", ()))
         stopped = next(
@@ -84,7 +96,7 @@ class Report:
             algorithm=before.get("algorithm", ""),
             nodes=nodes,
             verdict_before=before.get("verdict", "unknown"),
-            verdict_after=(steps.get("verify") or {}).get("verdict"),
+            verdict_after=after.get("verdict"),
             seconds={
                 name: wait["elapsed_s"]
                 for name, wait in waits.items()
@@ -98,7 +110,16 @@ class Report:
                 }
                 for node in nodes
             },
-            dropped=(steps.get("verify") or {}).get("dropped", {}),
+            dropped=after.get("dropped", {}),
+            state_errors=state_errors_since(
+                before.get("state_errors", {}),
+                highest(
+                    *(step.get("state_errors", {}) for step in (*waits.values(), after))
+                ),
+            ),
+            explained=tuple(after.get("explained", ())),
+            unexplained=tuple(after.get("unexplained", ())),
+            audit=tuple(after.get("audit", ())),
             stopped=stopped,
         )
 
@@ -124,6 +145,7 @@ class Report:
         for node, counters in self.dropped.items():
             counted = ", ".join(f"{name} {count}" for name, count in counters.items())
             yield f"Packets dropped on {node} since the preflight: {counted}."
+        yield from (*self.explained, *self.unexplained)
         after = self.verdict_after or "not reached"
         yield f"Verdict before: {self.verdict_before}; after: {after}."
         if self.stopped:

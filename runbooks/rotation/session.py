@@ -8,29 +8,43 @@ from typing import TYPE_CHECKING, Protocol
 from runbooks.rotation.waiting import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from runbooks.collect.agent_exec import Ran
     from runbooks.diagnose.finding import Diagnosis
     from runbooks.rotation.cluster import Cluster
-    from runbooks.snapshot import Snapshot
+    from runbooks.snapshot import Samples, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The check's answer, and the newest snapshot that it rests on."""
+    """The check's answer, and the samples that it rests on."""
 
     diagnosis: Diagnosis
-    snapshot: Snapshot
+    samples: Samples
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The complete one of both samples."""
+        return self.samples.first
 
 
 class Reader(Protocol):
     """Reads the nodes' kernels."""
 
-    def states(self) -> Snapshot:
-        """Read the XFRM states of all nodes, and nothing that takes longer."""
+    def states(self, *, policies: bool = False) -> Snapshot:
+        """Read the XFRM states of all nodes, and their policies if asked to."""
 
-    def assess(self) -> Assessment:
+    def assess(self, *, audit: bool = False) -> Assessment:
         """Run the check."""
+
+    def run(self, argv: Sequence[str], node: str | None = None) -> dict[str, Ran]:
+        """Run a command in the agents' pods, or in the one of a node.
+
+        Returns:
+            What came of it, by node; nodes whose agent can't be entered are
+            left out.
+        """
 
 
 @dataclass(frozen=True, slots=True)

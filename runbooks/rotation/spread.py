@@ -6,8 +6,10 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 from runbooks.rotation.coverage import laggards, leftovers
+from runbooks.rotation.drops import StateErrors, highest, state_errors
 from runbooks.rotation.errors import WaitLimitError
 from runbooks.rotation.patch import require_key
+from runbooks.rotation.sending import not_sending
 from runbooks.rotation.waiting import Look, Pace, wait_until
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ PROPAGATE_AT_LEAST_S = 180.0
 def propagate(
     session: Session, key_id: int, limit_s: float, interval_s: float
 ) -> dict[str, Any]:
-    """Wait until every node has both directions of every pair under a key ID.
+    """Wait until every node has every pair under a key ID, and sends with it.
 
     Args:
         session: The run.
@@ -47,16 +49,21 @@ def propagate(
         addresses = session.cluster.addresses()
         states = {n.name: n.states or () for n in snapshot.nodes.values()}
         nameless = set(snapshot.nodes) - set(addresses)
-        return laggards(states, addresses, key_id) | {
+        lagging = laggards(states, addresses, key_id) | {
             node: f"{node} (which has no CiliumNode)" for node in nameless
         }
+        if lagging:
+            return lagging
+        # Policies are as long as the states: read once, when the rest is there.
+        later = session.reader.states(policies=True)
+        return not_sending(snapshot, later, addresses, key_id)
 
     result = _until_all_nodes(
         session,
         key_id,
         judge,
         Pace(limit_s, interval_s),
-        what=f"every node to have every pair under SPI {key_id}",
+        what=f"every node to have every pair under SPI {key_id} and to send with it",
     )
     if result["failed"]:
         result["msg"] += (
@@ -127,10 +134,12 @@ def _until_all_nodes(
     start = pace.clock()
     done_at: dict[str, str] = {}
     done_after_s: dict[str, float] = {}
+    errors: StateErrors = {}
 
     def look() -> Look[None]:
         require_key(session.cluster, key_id)
         snapshot = session.reader.states()
+        errors.update(highest(errors, state_errors(snapshot)))
         unread = unread_nodes(snapshot)
         pending = judge(snapshot) | {
             node: f"{node} (which could not be read: {why})"
@@ -155,6 +164,7 @@ def _until_all_nodes(
         "elapsed_s": round(pace.clock() - start, 1),
         "nodes_done_at": done_at,
         "nodes_done_after_s": done_after_s,
+        "state_errors": errors,
     }
 
 

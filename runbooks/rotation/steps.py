@@ -10,24 +10,30 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from runbooks.duration import parse_duration_s
 from runbooks.report.json import as_data
 from runbooks.report.text import to_text
 from runbooks.rotation import patch as key_patch
 from runbooks.rotation.coverage import spis_in_use
-from runbooks.rotation.duration import parse_duration_s
+from runbooks.rotation.drops import counters, explain, risen, state_errors
 from runbooks.rotation.errors import RefusedError, WaitLimitError
-from runbooks.rotation.preflight import Facts, reasons_to_refuse
+from runbooks.rotation.key_value_store import stores_away
+from runbooks.rotation.preflight import (
+    Facts,
+    known_bugs,
+    reasons_to_refuse,
+    watches_key_file,
+)
 from runbooks.rotation.record import started_long_ago
 from runbooks.rotation.spread import unread_nodes
 from runbooks.rotation.waiting import Look, Pace, persist, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from runbooks.diagnose.finding import Diagnosis, Finding
     from runbooks.rotation.record import RotationRecord
     from runbooks.rotation.session import Assessment, Session
-    from runbooks.snapshot import Snapshot
 
 #: An interrupted rotation that needs no more is gone on with for this long.
 FORGOTTEN_AFTER_S = 3600.0
@@ -36,8 +42,19 @@ DEFAULT_ROTATION_DURATION = "5m"
 Result = dict[str, Any]
 
 
-def preflight(session: Session) -> Result:
+def preflight(
+    session: Session,
+    *,
+    restart_agents: bool = False,
+    accepted_bugs: Collection[str] = (),
+) -> Result:
     """Gather every fact, and refuse unless the cluster can take a rotation.
+
+    Args:
+        session: The run.
+        restart_agents: Whether agents that do not watch the key file may be
+            restarted.
+        accepted_bugs: Names of known bugs that the operator accepts.
 
     Raises:
         RefusedError: With every reason there is.
@@ -62,6 +79,9 @@ def preflight(session: Session) -> Result:
         key_id=key.key_id,
         unread=unread_nodes(snapshot),
         unfinished=key.unfinished,
+        stores=stores_away(session, config),
+        restart_agents=restart_agents,
+        accepted_bugs=accepted_bugs,
     )
     reasons = reasons_to_refuse(facts)
     if reasons:
@@ -78,10 +98,12 @@ def preflight(session: Session) -> Result:
         "nodes": sorted(snapshot.nodes),
         "version": ", ".join(sorted(set(facts.versions.values()))),
         "rotation_duration_s": duration_s,
+        "restart_agents": not watches_key_file(config),
         **_told(assessment.diagnosis),
-        "counters": _counters(snapshot),
+        "counters": counters(snapshot),
+        "state_errors": state_errors(snapshot),
     }
-    return {**result, "summary": list(_outlook(result))}
+    return {**result, "summary": [*_outlook(result), *known_bugs(facts)]}
 
 
 def _interrupted_but_over(
@@ -159,13 +181,25 @@ def would_patch(session: Session, expected_key_id: int, *, over: str = "") -> Re
 
 
 def verify(
-    session: Session, limit_s: float, counters_before: Mapping[str, Mapping[str, int]]
+    session: Session,
+    limit_s: float,
+    counters_before: Mapping[str, Mapping[str, int]],
+    findings_before: list[Mapping[str, Any]] | None = None,
 ) -> Result:
-    """Run the check until it finds nothing, and count what was dropped."""
+    """Run the check, audit included, until it finds nothing; count what was dropped.
+
+    What only an audit tells is no failure: it is told with what explains it.
+
+    Args:
+        session: The run.
+        limit_s: How long the check may find something, in seconds.
+        counters_before: XFRM counters of every node before the rotation.
+        findings_before: What the check found before the rotation.
+    """
     last: list[Assessment] = []
 
     def look() -> Look[Assessment]:
-        assessment = session.reader.assess()
+        assessment = session.reader.assess(audit=True)
         last[:] = [assessment]
         diagnosis = assessment.diagnosis
         found = tuple(_phrase(finding) for finding in diagnosis.alarming)
@@ -184,11 +218,17 @@ def verify(
         if not last:
             raise
         assessment = last[0]
+    dropped = risen(counters_before, counters(assessment.snapshot))
+    explained, unexplained = explain(dropped, findings_before or [])
     return {
         **_told(assessment.diagnosis),
         "healthy": assessment.diagnosis.exit_code == 0,
         "summary": _summary(assessment.diagnosis),
-        "dropped": _risen(counters_before, _counters(assessment.snapshot)),
+        "dropped": dropped,
+        "explained": explained,
+        "unexplained": unexplained,
+        "audit": [f.summary for f in assessment.diagnosis.findings if f.audit],
+        "state_errors": state_errors(assessment.snapshot),
     }
 
 
@@ -212,33 +252,6 @@ def rotation_duration_s(config: Mapping[str, str]) -> float:
         ) from None
 
 
-def _counters(snapshot: Snapshot) -> dict[str, dict[str, int]]:
-    return {
-        node.name: dict(node.counters)
-        for node in snapshot.nodes.values()
-        if node.counters is not None
-    }
-
-
-def _risen(
-    before: Mapping[str, Mapping[str, int]], after: Mapping[str, Mapping[str, int]]
-) -> dict[str, dict[str, int]]:
-    risen: dict[str, dict[str, int]] = {}
-    for node, counters in after.items():
-        was = before.get(node)
-        if was is None:
-            continue
-        rise = {
-            name: value - was.get(name, 0)
-            for name, value in counters.items()
-            # A counter below its old value was reset by a reboot.
-            if value > was.get(name, 0)
-        }
-        if rise:
-            risen[node] = rise
-    return risen
-
-
 def _outlook(result: Result) -> Iterator[str]:
     """Say what the preflight found and what the rotation will do."""
     ids = f"key ID {result['key_id']} to {result['next_key_id']}"
@@ -253,6 +266,11 @@ def _outlook(result: Result) -> Iterator[str]:
             f"Ready to go from {ids}, {result['algorithm']}, on {len(result['nodes'])}"
             f" nodes, agents {result['version']}. Old keys stay for"
             f" {result['rotation_duration_s']:.0f} s."
+        )
+    if result["restart_agents"]:
+        yield (
+            "The agents do not watch the key file: after the patch they are restarted,"
+            " node by node."
         )
     if result["verdict"] != "healthy":
         found = sorted({finding["code"] for finding in result["findings"]})

@@ -96,8 +96,9 @@ def agents(monkeypatch):
         }
     reads = []
 
-    def read(_self, pod, *, full, limit_s):
+    def read(_self, pod, *, full, limit_s, policies):
         assert limit_s > 0
+        assert not policies
         reads.append((pod, full))
         answer = answers[pod]
         if isinstance(answer, Exception):

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from runbooks.diagnose import diagnose, narrow
-from runbooks.diagnose.causes import duration_s
 from runbooks.diagnose.finding import Code, Verdict
 from runbooks.snapshot import AgentFacts, ClusterFacts, StoredNodeFacts
 from tests.diagnose.cluster_builder import CRD, DAY, NOW, make_cluster
@@ -173,11 +172,3 @@ def test_narrowing_keeps_stale_pairs_whose_cause_is_unknown():
     narrowed = narrow(diagnose(cluster.once()), Code.KVSTORE_LEASE_EXPIRED)
 
     assert narrowed.verdict is Verdict.STALE
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("15m0s", 900), ("25s", 25), ("1h2m3.5s", 3723.5), ("", None), ("soon", None)],
-)
-def test_durations_are_read_as_go_prints_them(text, seconds):
-    assert duration_s(text) == seconds

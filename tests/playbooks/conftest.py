@@ -38,6 +38,10 @@ class FleetPods:
     async def run(self, pod, _container, argv, io, stdin, _tty):
         name = pod["spec"]["nodeName"]
         self.fleet.commands.append(argv)
+        if argv[:4] == ["ip", "xfrm", "state", "delete"]:
+            status, complaint = self.fleet.delete_state(name, argv)
+            await io.write_stderr(complaint.encode())
+            return status
         self._write_node(name)
         environment = {
             "PATH": f"{self.folder / name / 'bin'}:{os.environ['PATH']}",
@@ -82,7 +86,7 @@ class FleetPods:
         node, folder = self.fleet.nodes[name], self.folder / name
         files = {
             "states": self.fleet.state_text(name),
-            "policies": "",
+            "policies": self.fleet.policy_text(name),
             "hostname": f"{name}\n",
             "boot_id": f"{node.boot_id}\n",
             "addresses": f"    inet {node.internal_ip}/24 scope global eth0\n",
@@ -157,8 +161,10 @@ class RunningPlaybook:
 class Playbooks:
     """Runs playbooks as an operator does: from their folder."""
 
-    def __init__(self, kubeconfig_of, folder):
+    def __init__(self, kubeconfig_of, grant, folder):
         self.folder = folder
+        #: Adds the objects of a file of ``files/``.
+        self.grant = grant
         self._kubeconfig_of = kubeconfig_of
         self.reports = folder / "reports"
         self.environment = os.environ | {
@@ -186,6 +192,8 @@ class Playbooks:
             "rotation_verify_limit": 1,
             "rotation_check_interval": 0.05,
             "ipsec_check_interval": 0.05,
+            "repair_check_interval": 0.05,
+            "repair_limit": 10,
         }
         extra = [f"--extra-vars={name}={value}" for name, value in variables.items()]
         return [ANSIBLE_PLAYBOOK, playbook, *extra, *options]
@@ -224,12 +232,16 @@ def api(fleet, tmp_path):
 @pytest.fixture
 def playbooks(fleet, api, tmp_path):
     """Playbooks that run with the rights of ``files/rbac.yml`` and no more."""
-    for thing in yaml.safe_load_all((PLAYBOOKS / "files" / "rbac.yml").read_text()):
-        fleet.store.create(thing)
+
+    def grant(name):
+        for thing in yaml.safe_load_all((PLAYBOOKS / "files" / name).read_text()):
+            fleet.store.create(thing)
+
+    grant("rbac.yml")
 
     def kubeconfig_of(account):
         stored = fleet.store.get("serviceaccounts", account, "kube-system")
         uid = stored["metadata"]["uid"]
         return api.token_kubeconfig(service_account("kube-system", account, uid))
 
-    return Playbooks(kubeconfig_of, tmp_path)
+    return Playbooks(kubeconfig_of, grant, tmp_path)

@@ -48,3 +48,23 @@ def test_lagging_node_is_named_while_it_lags_and_at_the_limit(playbooks, fleet):
     assert "waiting for node2 (" in waiting
     assert "Gave up after" in waiting
     assert "It stopped: Gave up after" in run.task("Sum up")
+
+
+def test_agents_that_do_not_watch_the_key_file_are_restarted(playbooks, fleet):
+    fleet.need_restarts()
+    refused = playbooks.rotate()
+    assert refused.status == 2
+    assert "Set rotation_restart_agents: true" in refused.out
+
+    playbooks.grant("rbac-restart.yml")
+    run = playbooks.rotate("--extra-vars=rotation_restart_agents=true")
+    assert run.status == 0, run.out
+    assert fleet.restarted == ["node1", "node2", "node3"]
+    assert "restarting the agent of node2" in run.task("Restart the agents that")
+    assert all(set(node.spis) == {4} for node in fleet.nodes.values())
+
+
+def test_known_bug_is_accepted_by_its_name_only(playbooks):
+    run = playbooks.rotate("--extra-vars={rotation_accept_known_bugs: [all]}")
+    assert run.status == 2
+    assert "cilium-44335, cilium-42721" in run.out

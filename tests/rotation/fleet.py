@@ -30,7 +30,7 @@ from runbooks.lab.kubeapi.objects import (
 from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.objects import Target
 from runbooks.xfrm.keys import derive_pair_key, hash_key_bytes, parse_key
-from runbooks.xfrm.model import Mark, XfrmState
+from runbooks.xfrm.model import Direction, Mark, XfrmPolicy, XfrmState, XfrmTemplate
 
 STARTED = "2026-01-02T03:04:05Z"
 VERSION = "v1.18.0"
@@ -55,6 +55,13 @@ class Node:
     seen_s: dict[int, float] = field(default_factory=dict)
     stuck: bool = False
     stale_from: set[int] = field(default_factory=set)
+    #: Makes new states, but no policy that leads to them.
+    no_policies: bool = False
+    #: Has the new states, but goes on sending under the old SPI.
+    sends_old: bool = False
+    #: When a deleted inbound state is back, by the number of its peer.
+    remade_at: dict[int, float] = field(default_factory=dict)
+    looks: int = 0
     proto_errors: int = 0
 
     @property
@@ -82,6 +89,10 @@ class Fleet:
         self.duration_s = duration_s
         self.size = size
         self.clock = time.monotonic
+        self.restarted: list[str] = []
+        self.sync_s = 0.0
+        self.deleted: list[tuple[str, XfrmState]] = []
+        self.stuck_after_restart: set[int] = set()
         self.nodes = {f"node{n}": Node(n, {key_id: None}) for n in range(1, size + 1)}
         self.commands: list[list[str]] = []
         self.store = Store()
@@ -129,6 +140,7 @@ class Fleet:
         }
         store.create(config_map(self.settings))
         store.create(ipsec_secret(key_line(key_id)))
+        self.owner = owner
 
     # The Secret, as the test wants it.
 
@@ -156,6 +168,36 @@ class Fleet:
 
     # What the agents do.
 
+    def need_restarts(self):
+        """Take up keys only where an agent starts, as without the key watcher."""
+        self.configure(enable_ipsec_key_watcher="false")
+        for made in self.nodes.values():
+            made.stuck = True
+        delete = self.store.delete
+
+        def delete_and_remake(resource, *names, **options):
+            gone = delete(resource, *names, **options)
+            for made in self.nodes.values():
+                if names[0] == f"cilium-aaaa{made.number}":
+                    self._remake_pod(made)
+            return gone
+
+        self.store.delete = delete_and_remake
+
+    def _remake_pod(self, made):
+        self.restarted.append(made.name)
+        made.stuck = made.number in self.stuck_after_restart
+        self.store.create(
+            agent_pod(
+                made.name,
+                made.internal_ip,
+                f"bbbb{made.number}",
+                VERSION,
+                STARTED,
+                owner=self.owner,
+            )
+        )
+
     def advance(self, made):
         """Bring one node's kernel to where its agent would have it by now."""
         now = self.clock()
@@ -174,6 +216,7 @@ class Fleet:
     def states(self, name):
         """XFRM states of a node, in a moment without traffic."""
         made = self.nodes[name]
+        made.looks += 1
         for other in self.nodes.values():
             self.advance(other)
         key = parse_key(self.secret_line).key
@@ -186,11 +229,69 @@ class Fleet:
                 pair_out = (made, peer)
                 stale = peer.number in made.stale_from
                 reset = made.number in peer.stale_from
-                found.append(self._state(*pair_in, spi, key, 0x0D00, 5000, stale))
-                found.append(
-                    self._state(*pair_out, spi, key, 0x0E00, 4 if reset else 5000)
-                )
+                back_at = made.remade_at.get(peer.number)
+                if back_at is None or self.clock() >= back_at:
+                    seen = 5000 if back_at is None else 4
+                    found.append(self._state(*pair_in, spi, key, 0x0D00, seen, stale))
+                sent = 4 if reset else 5000
+                if made.sends_old and spi == min(made.spis):
+                    sent += made.looks
+                found.append(self._state(*pair_out, spi, key, 0x0E00, sent))
         return tuple(found)
+
+    def delete_state(self, name, argv):
+        """``ip xfrm state delete``; the agent makes the state anew in a while.
+
+        Returns:
+            Exit status and complaint.
+        """
+        words = argv[4:]
+        asked = dict(zip(words[::2], words[1::2], strict=False))
+        for state in self.states(name):
+            if (
+                (state.source, state.destination) == (asked["src"], asked["dst"])
+                and state.spi == int(asked["spi"], 16)
+                and state.mark == Mark(int(asked["mark"], 16), int(asked["mask"], 16))
+            ):
+                back_at = self.clock() + self.sync_s
+                self.nodes[name].remade_at[state.mark.node_id] = back_at
+                self.deleted.append((name, state))
+                return 0, ""
+        return 2, "RTNETLINK answers: No such process\n"
+
+    def policies(self, name):
+        """XFRM policies of a node that lead to its peers."""
+        made = self.nodes[name]
+        spis = sorted(made.spis)[:1] if made.no_policies else sorted(made.spis)
+        return tuple(
+            XfrmPolicy(
+                "0.0.0.0/0",
+                f"10.0.{peer.number}.0/24",
+                Direction.OUT,
+                mark=Mark(peer.number << 16 | spi << 12 | 0x0E00, 0xFFFFFF00),
+                templates=(XfrmTemplate(made.cilium_ip, peer.cilium_ip, spi, 1),),
+            )
+            for spi in spis
+            for peer in self.nodes.values()
+            if peer is not made
+        )
+
+    def policy_text(self, name):
+        """The same as ``ip -s xfrm policy`` prints it."""
+        return "".join(
+            f"src {policy.source} dst {policy.destination} uid 0\n"
+            "\tdir out action allow index 17 priority 0 ptype main\n"
+            "\tlifetime current:\n"
+            "\t  add 2026-01-02 03:04:05 use -\n"
+            f"\tmark 0x{policy.mark.value:x}/0x{policy.mark.mask:x}\n"
+            f"\ttmpl src {template.source} dst {template.destination}\n"
+            f"\t\tproto esp spi 0x{template.spi:08x}({template.spi})"
+            " reqid 1(0x00000001) mode tunnel\n"
+            "\t\tlevel required share any\n"
+            "\t\tenc-mask ffffffff auth-mask ffffffff comp-mask ffffffff\n"
+            for policy in self.policies(name)
+            for template in policy.templates
+        )
 
     def state_text(self, name):
         """The same as ``ip -s xfrm state`` prints it, keys included."""

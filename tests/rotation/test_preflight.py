@@ -1,9 +1,11 @@
 import dataclasses
+import json
 
 import pytest
 
+from runbooks.collect.agent_exec import Ran
 from runbooks.lab.kubeapi import service_account
-from runbooks.rotation import steps
+from runbooks.rotation import known_bugs, steps
 from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.errors import RefusedError, RotationError
 from runbooks.rotation.objects import Target
@@ -135,7 +137,56 @@ def test_ipsec_that_is_off_is_refused(session, fleet):
 
 def test_key_watcher_that_is_off_is_refused(session, fleet):
     fleet.configure(enable_ipsec_key_watcher="false")
-    assert "do not watch the key file" in refusal(session)
+    said = refusal(session)
+    assert "do not watch the key file" in said
+    assert "rotation_restart_agents: true" in said
+
+
+@pytest.fixture
+def stores(fleet, reader):
+    """A fleet in key-value store mode, and what its agents say of the store."""
+    fleet.configure(identity_allocation_mode="kvstore")
+
+    def say(node, state, message):
+        status = {"kvstore": {"state": state, "msg": message}}
+        reader.answers[node] = Ran(0, json.dumps(status))
+
+    return say
+
+
+def test_agent_cut_off_from_its_key_value_store_is_named(session, stores):
+    stores("node1", "Ok", "etcd: 1/1 connected, has-quorum=true")
+    stores("node2", "Failure", "etcd: 0/1 connected,\n has-quorum=false")
+    said = refusal(session)
+    assert "The agent on node2 is cut off from its key-value store" in said
+    assert "(Failure: etcd: 0/1 connected, has-quorum=false)" in said
+    assert "node1" not in said
+
+
+def test_answer_about_the_store_that_says_nothing_does_not_refuse(
+    session, reader, stores
+):
+    stores("node1", "Disabled", "")
+    reader.answers["node2"] = Ran(1, "", "connection refused")
+    reader.answers["node3"] = Ran(0, "[]")
+    steps.preflight(session)
+
+
+def test_agents_are_asked_for_a_store_only_where_there_is_one(session, reader):
+    steps.preflight(session)
+    assert reader.ran == []
+
+
+def test_known_bug_of_the_agents_version_is_told(session):
+    assert any("#44335" in line for line in steps.preflight(session)["summary"])
+
+
+def test_known_bug_refuses_a_large_cluster_unless_it_is_named(session, monkeypatch):
+    monkeypatch.setattr(known_bugs, "LARGE_CLUSTER_NODES", 3)
+    monkeypatch.setattr(known_bugs, "LAST_KNOWN_AFFECTED", (1, 19))
+    assert "cilium/cilium #42721" in refusal(session)
+    names = [bug.name for bug in known_bugs.KNOWN_BUGS]
+    steps.preflight(session, accepted_bugs=names)
 
 
 def test_rotation_duration_that_is_none_is_refused(session, fleet):

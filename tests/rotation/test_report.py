@@ -56,6 +56,30 @@ def test_files_carry_the_same_facts(tmp_path):
     assert "2026-01-01T00:00:03Z" in page
 
 
+def test_errors_of_states_are_told_per_node_and_spi(tmp_path):
+    steps = STEPS | {
+        "preflight": STEPS["preflight"]
+        | {"state_errors": {"node1": {"3": {"failed": 100, "replay": 7}}}},
+        "propagate": STEPS["propagate"]
+        | {"state_errors": {"node1": {"3": {"failed": 130, "replay": 7}}}},
+        # By now the states of the old SPI are gone, and their numbers with them.
+        "verify": STEPS["verify"] | {"state_errors": {"node2": {"4": {"replay": 2}}}},
+    }
+    as_json, as_html = Report.of_steps(steps).write(tmp_path)
+    assert json.loads(as_json.read_text())["state_errors"] == {
+        "node1": {"3": {"failed": 30}},
+        "node2": {"4": {"replay": 2}},
+    }
+    assert "SPI 3: failed 30" in as_html.read_text()
+
+
+def test_what_is_not_explained_is_in_summary_and_page(tmp_path):
+    verify = STEPS["verify"] | {"unexplained": ["XfrmOutPolBlock rose."]}
+    report = Report.of_steps(STEPS | {"verify": verify})
+    assert "XfrmOutPolBlock rose." in list(report.summary())
+    assert "<strong>XfrmOutPolBlock rose." in report.write(tmp_path)[1].read_text()
+
+
 def test_page_escapes_what_it_shows(tmp_path):
     _, as_html = Report.of_steps(STEPS).write(tmp_path)
     assert "&lt;me&gt;@here:1" in as_html.read_text()

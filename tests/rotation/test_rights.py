@@ -1,28 +1,20 @@
 """The rights in ``playbooks/files/rbac.yml`` are enough, and none is spare."""
 
 import copy
-from pathlib import Path
 
 import pytest
-import yaml
 
-from runbooks.lab.kubeapi import service_account
 from runbooks.rotation import spread, steps
-from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.errors import RotationError
 from runbooks.rotation.lock import Holder, Lock
-from runbooks.rotation.objects import Target
-from runbooks.rotation.session import Session
-from runbooks.rotation.waiting import Pace
+from tests.rotation.conftest import RIGHTS
 
-RBAC = Path(__file__).parents[2] / "playbooks" / "files" / "rbac.yml"
-OBJECTS = list(yaml.safe_load_all(RBAC.read_text()))
 ME = Holder("me@here:1", "elsewhere/pid:[1]/2/3")
 
 
 def every_right():
     """Each verb of each rule, with the position from which it can be taken."""
-    for at, thing in enumerate(OBJECTS):
+    for at, thing in enumerate(RIGHTS):
         for rule_at, rule in enumerate(thing.get("rules", ())):
             # Reading through pods/exec is the playbooks' tests' part.
             if rule["resources"] == ["pods/exec"]:
@@ -30,25 +22,6 @@ def every_right():
             for verb in rule["verbs"]:
                 name = f"{verb} {rule['resources'][0]} ({thing['metadata']['name']})"
                 yield pytest.param(at, rule_at, verb, id=name)
-
-
-@pytest.fixture
-def granted(fleet, api, reader):
-    """A session with the rights of an account of ``rbac.yml``."""
-
-    def grant(account, objects=OBJECTS):
-        for thing in objects:
-            fleet.store.create(copy.deepcopy(thing))
-        stored = fleet.store.get("serviceaccounts", account, "kube-system")
-        uid = stored["metadata"]["uid"]
-        path = api.token_kubeconfig(service_account("kube-system", account, uid))
-        return Session(
-            Cluster.connect(Target(kubeconfig=str(path))),
-            reader,
-            brief=Pace(2.0, 0.01),
-        )
-
-    return grant
 
 
 def rotate(session):
@@ -69,7 +42,7 @@ def test_rights_are_enough_to_rotate(granted):
 
 @pytest.mark.parametrize(("at", "rule_at", "verb"), list(every_right()))
 def test_no_right_is_spare(granted, at, rule_at, verb):
-    less = copy.deepcopy(OBJECTS)
+    less = copy.deepcopy(RIGHTS)
     less[at]["rules"][rule_at]["verbs"].remove(verb)
     session = granted("ipsec-rotate", less)
     with pytest.raises(RotationError) as error:

@@ -112,6 +112,27 @@ def test_node_that_is_slow_is_waited_for(session, fleet):
     assert after_s["node3"] >= after_s["node1"]
 
 
+def test_node_whose_policies_lead_to_the_old_spi_is_waited_for(session, fleet):
+    fleet.duration_s = 1000
+    fleet.nodes["node2"].no_policies = True
+    steps.patch(session, 3, "me")
+    result = spread.propagate(session, 4, 0.05, 0.01)
+    assert "node2 (no policy to node1, node3 under SPI 4)" in result["msg"]
+    assert set(result["nodes_done_at"]) == {"node1", "node3"}
+    fleet.nodes["node2"].no_policies = False
+    assert not spread.propagate(session, 4, 5, 0.01)["failed"]
+
+
+def test_node_that_still_sends_under_the_old_spi_is_waited_for(session, fleet):
+    fleet.duration_s = 1000
+    fleet.nodes["node3"].sends_old = True
+    steps.patch(session, 3, "me")
+    result = spread.propagate(session, 4, 0.05, 0.01)
+    assert "node3 (still sends to node1, node2 under another SPI)" in result["msg"]
+    fleet.nodes["node3"].sends_old = False
+    assert not spread.propagate(session, 4, 5, 0.01)["failed"]
+
+
 def test_node_without_a_ciliumnode_is_waited_for(session, fleet):
     lost = fleet.store.get("ciliumnodes.cilium.io", "node2")
     fleet.store.delete("ciliumnodes.cilium.io", "node2")
@@ -161,6 +182,14 @@ def test_dropped_packets_are_counted_per_node(session, reader):
     reader.counters = {"XfrmInStateProtoError": 30, "XfrmInNoStates": 0}
     after = steps.verify(session, 0, before)
     assert after["dropped"]["node2"] == {"XfrmInStateProtoError": 30}
+
+
+def test_verification_looks_with_the_eyes_of_an_audit(session, reader):
+    left = Finding(Code.ORPHANED_XFRM_STATE, Severity.INFO, "Left over.", audit=True)
+    reader.audit_findings = (left,)
+    result = steps.verify(session, 0, {})
+    assert result["healthy"]
+    assert result["audit"] == ["Left over."]
 
 
 def test_counters_of_a_rebooted_node_are_left_out(session):

@@ -13,6 +13,18 @@ options:
     description: Seconds between the two samples of the check.
     type: float
     default: 2
+  restart_agents:
+    description:
+      - Whether agents that do not watch the key file may be restarted. Without it,
+        they are a reason to refuse.
+    type: bool
+    default: false
+  accept_known_bugs:
+    description: Names of known bugs that do not stop this rotation.
+    type: list
+    elements: str
+    choices: [cilium-44335, cilium-42721]
+    default: []
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
 author:
@@ -68,6 +80,11 @@ rotation_duration_s:
   returned: success
   type: float
   sample: 300
+restart_agents:
+  description: Whether the agents need a restart to take up the key.
+  returned: success
+  type: bool
+  sample: false
 verdict:
   description: The check's verdict before the rotation.
   returned: success

@@ -4,7 +4,8 @@ DOCUMENTATION = r"""
 module: rotation_verify
 short_description: Run the check until it finds nothing, and count what was dropped
 description:
-  - Fails when a finding of severity warning or critical is left at the limit.
+  - Ends when no finding of severity warning or critical is left, or at the limit.
+    What only an audit tells is told, and no failure.
 options:
   limit:
     description: Seconds to wait at most for the check to find nothing.
@@ -18,6 +19,11 @@ options:
     description: C(/proc/net/xfrm_stat) of every node before the rotation.
     type: dict
     default: {}
+  findings_before:
+    description: What the check found before the rotation, as in its JSON.
+    type: list
+    elements: dict
+    default: []
   lock:
     description: Whether the run holds the lock, and has to renew it.
     type: bool
@@ -48,4 +54,16 @@ dropped:
   returned: always
   type: dict
   sample: {node2: {XfrmInStateProtoError: 30}}
+explained:
+  description: What explains the counters that rose, a sentence each.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+unexplained:
+  description: Counters that rose without an explanation, a sentence each.
+  returned: always
+  type: list
+  elements: str
+  sample: []
 """

@@ -1,0 +1,1 @@
+"""Delete single stale XFRM states, where a rotation is not allowed."""
