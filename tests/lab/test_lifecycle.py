@@ -61,16 +61,22 @@ def named_namespaces() -> list[str]:
 
 
 @pytest.mark.lab
-def test_down_leaves_nothing_behind(name):
+def test_a_second_lab_runs_beside_the_first_and_down_leaves_nothing_of_it(lab, name):
     before = (interfaces(), named_namespaces())
     up = run("up", "--name", name, "--nodes", "2")
     assert up.returncode == 0, up.stderr
     assert f"export KUBECONFIG=/tmp/ipsec-runbooks-{os.getuid()}/{name}" in up.stdout
     assert lab_processes(name)
+    pod = Lab(name).node("node2").pod_ip
+    ping = ("ip", "netns", "exec", "pod", "ping", "-c1", "-W1", pod)
+    done = run("exec", "--name", name, "node1", "--", *ping)
+    assert done.returncode == 0, done.stdout
+    assert lab.ping("node1", "node2") == 5
     assert run("down", "--name", name).returncode == 0
     assert lab_processes(name) == []
     assert not Lab(name).directory.exists()
     assert (interfaces(), named_namespaces()) == before
+    assert lab.ping("node1", "node2") == 5
 
 
 @pytest.mark.lab
@@ -100,27 +106,6 @@ def test_an_interrupted_up_leaves_nothing(name, line):
     assert up.returncode != 0
     assert lab_processes(name) == []
     assert not Lab(name).directory.exists()
-
-
-@pytest.mark.lab
-def test_two_labs_run_side_by_side(lab, name):
-    assert run("up", "--name", name, "--nodes", "2").returncode == 0
-    other = Lab(name)
-    assert lab.ping("node1", "node2") == 5
-    done = run(
-        *("exec", "--name", name, "node1", "--"),
-        *(
-            "ip",
-            "netns",
-            "exec",
-            "pod",
-            "ping",
-            "-c1",
-            "-W1",
-            other.node("node2").pod_ip,
-        ),
-    )
-    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.lab
