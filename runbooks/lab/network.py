@@ -19,6 +19,9 @@ _SO_ATTACH_FILTER = 26
 _IPPROTO_ESP = 50
 _PACKET_OUTGOING = 4
 _VXLAN_PORT = 8472
+#: Room for seconds of traffic: a node whose kernel has to wait for a core must
+#: not lose what a real network card would have kept.
+_TAP_QUEUE_PACKETS = 32768
 #: Upper half of every pod's address, 10.20.
 _PODS = 0x0A14
 
@@ -39,7 +42,9 @@ def make_tap(node: NodePlan) -> None:
         ipr.link("add", ifname=node.tap, kind="tuntap", mode="tap")
         index = ipr.link_lookup(ifname=node.tap)[0]
         bridge = ipr.link_lookup(ifname=_BRIDGE)[0]
-        ipr.link("set", index=index, master=bridge, state="up")
+        ipr.link(
+            "set", index=index, master=bridge, txqlen=_TAP_QUEUE_PACKETS, state="up"
+        )
 
 
 @dataclass(frozen=True, slots=True)
