@@ -57,7 +57,9 @@ class FleetReader:
             if node in {None, name}
         }
 
-    def assess(self, *, audit=False):
+    def assess(self, *, audit=False, after_first=None):
+        if after_first is not None:
+            after_first()
         verdict = Verdict.STALE if self.findings else Verdict.HEALTHY
         found = (*self.findings, *(self.audit_findings if audit else ()))
         readings = tuple(NodeReading(name, read=True) for name in self.fleet.nodes)
