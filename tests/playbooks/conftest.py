@@ -229,6 +229,24 @@ def api(fleet, tmp_path):
     made.close()
 
 
+def merged_kubeconfig(paths, path):
+    """One kubeconfig of several, whose contexts have the names that are given.
+
+    Args:
+        paths: A kubeconfig for each context.
+        path: Where to write the result.
+    """
+    merged = {"apiVersion": "v1", "kind": "Config"}
+    for context, source in paths.items():
+        own = yaml.safe_load(Path(source).read_text())
+        for kind in ("clusters", "users", "contexts"):
+            merged.setdefault(kind, []).append({**own[kind][0], "name": context})
+        merged["contexts"][-1]["context"] = {"cluster": context, "user": context}
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(merged))
+    return path
+
+
 @pytest.fixture
 def playbooks(fleet, api, tmp_path):
     """Playbooks that run with the rights of ``files/rbac.yml`` and no more."""

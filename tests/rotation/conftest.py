@@ -69,7 +69,7 @@ class FleetReader:
         )
 
 
-async def _runs_nothing(_pod, _container, argv, *_streams):
+async def runs_nothing(_pod, _container, argv, *_streams):
     raise executable_not_found(argv[0])
 
 
@@ -80,7 +80,7 @@ def fleet(tmp_path):
 
 @pytest.fixture
 def api(fleet):
-    made = Api(fleet, _runs_nothing)
+    made = Api(fleet, runs_nothing)
     yield made
     made.close()
 

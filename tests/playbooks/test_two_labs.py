@@ -1,0 +1,73 @@
+"""One run of the playbook rotates two clusters of real kernels with one key."""
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+
+import pytest
+
+from runbooks.lab.reading import wait_until
+from tests.conftest import start_lab
+from tests.playbooks.conftest import merged_kubeconfig
+
+pytestmark = pytest.mark.lab
+
+SECRET = (
+    *("kubectl", "-n", "kube-system", "get", "secret", "cilium-ipsec-keys", "-o"),
+    "jsonpath={.data.keys}",
+)
+TRAFFIC = ("--rate", "200")
+
+
+@pytest.fixture(scope="module")
+def labs(lab):
+    """A cluster with a key-value store, and one without."""
+    with start_lab(f"west-{os.getpid()}", "--mode", "crd") as west:
+        yield {"east": lab, "west": west}
+
+
+def key_hash(lab):
+    return hashlib.sha256(lab.command(*SECRET).stdout.encode()).hexdigest()
+
+
+def settle(lab):
+    lab.run("traffic", "stop")
+    wait_until(lambda: lab.traffic() == lab.traffic(), "packets are on their way", 10)
+    return [row["lost"] for row in lab.traffic().values()]
+
+
+def spis(lab):
+    return {spi for row in lab.status().values() for spi in row["spis"]}
+
+
+def test_two_clusters_are_rotated_with_one_key_and_lose_nothing(labs, tmp_path):
+    # A mesh has one key ID: the newer lab is brought to that of the other.
+    while spis(labs["west"]) != spis(labs["east"]):
+        labs["west"].run("heal")
+    assert key_hash(labs["west"]) != key_hash(labs["east"])
+    for lab in labs.values():
+        lab.run("traffic", "start", *TRAFFIC)
+
+    path = merged_kubeconfig(
+        {context: lab.kubeconfig for context, lab in labs.items()}, tmp_path / "both"
+    )
+    both = replace(labs["east"], kubeconfig=path)
+    said = both.playbook(
+        "rotate-ipsec-key.yml",
+        "--extra-vars={rotation_contexts: [east, west]}",
+        f"--extra-vars=rotation_report_dir={tmp_path}",
+    )
+
+    assert "on 6 nodes (east/node1, east/node2" in " ".join(said.split())
+    assert key_hash(labs["west"]) == key_hash(labs["east"])
+    assert spis(labs["west"]) == spis(labs["east"])
+    report = json.loads(next(tmp_path.glob("rotation-report-*.json")).read_text())
+    assert report["verdict_after"] == "healthy"
+    assert set(report["timeline"]["west/node3"]) == {"propagate", "reclaim"}
+    assert {context: set(settle(lab)) for context, lab in labs.items()} == {
+        "east": {0},
+        "west": {0},
+    }
+    assert labs["east"].ping("node1", "node2") == 5
+    assert labs["west"].ping("node2", "node3") == 5
