@@ -55,7 +55,8 @@ def spis(lab):
 def test_two_clusters_are_rotated_with_one_key_and_lose_nothing(labs, tmp_path):
     # A mesh has one key ID: the newer lab is brought to that of the other.
     (key_id,) = spis(labs["east"])
-    give_key(labs["west"], key_id)
+    if spis(labs["west"]) != {key_id}:
+        give_key(labs["west"], key_id)
     wait_until(lambda: spis(labs["west"]) == {key_id}, "west goes to that key", 60)
     assert key_hash(labs["west"]) != key_hash(labs["east"])
     for lab in labs.values():

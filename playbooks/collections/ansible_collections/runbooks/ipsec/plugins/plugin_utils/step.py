@@ -6,6 +6,7 @@ they can show progress while they wait, and they end when the controller does.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -18,6 +19,13 @@ from ansible.utils.display import Display
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+STEPS = "runbooks.rotation.ansible"
+# Ansible loads an action plugin before it forks the worker that runs it: what is
+# imported here is imported once, and not again for every step. A package that is
+# missing is told of when a step is called.
+with contextlib.suppress(ImportError):
+    importlib.import_module(STEPS)
 
 COLLECTION = "ansible_collections.runbooks.ipsec.plugins"
 FRAGMENTS = "runbooks.ipsec."
@@ -69,7 +77,7 @@ class StepAction(ActionBase):
 
     def _function(self) -> Callable[..., dict[str, Any]]:
         try:
-            steps = importlib.import_module("runbooks.rotation.ansible")
+            steps = importlib.import_module(STEPS)
         except ImportError as error:
             raise AnsibleActionFail(
                 "The Python package cilium-ipsec-runbooks is not installed, or not"
