@@ -13,6 +13,7 @@ from runbooks.repair import steps as repair
 from runbooks.rotation import report as rotation_report
 from runbooks.rotation import spread, steps
 from runbooks.rotation.cluster import Cluster
+from runbooks.rotation.drops import highest, state_errors_since
 from runbooks.rotation.errors import RefusedError, RotationError
 from runbooks.rotation.lock import Holder, Lock, acquire, renewing
 from runbooks.rotation.mesh import steps as mesh_steps
@@ -136,14 +137,17 @@ def reclaim(options: Options, **call: Any) -> Result:
 
 def verify(options: Options, **call: Any) -> Result:
     """Run the check until it finds nothing."""
+    seen = highest(options["refused_before"], *options["refused_since"])
     return _step(
         options,
         call,
-        lambda session: steps.verify(
-            session,
+        lambda run: steps.verify(
+            run,
             options["limit"],
             options["counters_before"],
             options["findings_before"],
+            state_errors_since(options["refused_before"], seen),
+            options["key_id"],
         ),
     )
 

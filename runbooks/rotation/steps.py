@@ -185,6 +185,8 @@ def verify(
     limit_s: float,
     counters_before: Mapping[str, Mapping[str, int]],
     findings_before: list[Mapping[str, Any]] | None = None,
+    refused: Mapping[str, Any] | None = None,
+    key_id: int = 0,
 ) -> Result:
     """Run the check, audit included, until it finds nothing; count what was dropped.
 
@@ -195,6 +197,8 @@ def verify(
         limit_s: How long the check may find something, in seconds.
         counters_before: XFRM counters of every node before the rotation.
         findings_before: What the check found before the rotation.
+        refused: What the nodes' states refused since then, as the waits saw it.
+        key_id: The new key ID.
     """
     last: list[Assessment] = []
 
@@ -219,14 +223,14 @@ def verify(
             raise
         assessment = last[0]
     dropped = risen(counters_before, counters(assessment.snapshot))
-    explained, unexplained = explain(dropped, findings_before or [])
+    explained, unexplained = explain(dropped, findings_before or [], refused, key_id)
     return {
         **_told(assessment.diagnosis),
         "healthy": assessment.diagnosis.exit_code == 0,
+        "unexplained": unexplained,
         "summary": _summary(assessment.diagnosis),
         "dropped": dropped,
         "explained": explained,
-        "unexplained": unexplained,
         "audit": [f.summary for f in assessment.diagnosis.findings if f.audit],
         "state_errors": state_errors(assessment.snapshot),
     }

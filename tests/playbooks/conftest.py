@@ -90,7 +90,7 @@ class FleetPods:
             "hostname": f"{name}\n",
             "boot_id": f"{node.boot_id}\n",
             "addresses": f"    inet {node.internal_ip}/24 scope global eth0\n",
-            "xfrm_stat": f"XfrmInStateProtoError   \t{node.proto_errors}\n",
+            "xfrm_stat": f"XfrmInStateProtoError   \t{self.fleet.proto_errors(node)}\n",
             "version": "Client: 1.18.0\nDaemon: 1.18.0\n",
             "encrypt_status.json": '{"mode": "IPsec", "ipsec": {"keys-in-use": 4}}\n',
         }

@@ -98,6 +98,8 @@ class Fleet:
         numbers = range(first, first + size)
         self.nodes = {f"node{n}": Node(n, {key_id: None}) for n in numbers}
         self.commands: list[list[str]] = []
+        #: Packets that node1 drops once a key is in use, by key ID.
+        self.drops_with_key: dict[int, int] = {}
         self.store = Store()
         self.faults = Faults()
         self.credentials = Credentials()
@@ -221,6 +223,11 @@ class Fleet:
             for spi, goes in made.spis.items()
             if goes is None or goes > now or len(made.spis) == 1
         }
+
+    def proto_errors(self, made):
+        """``XfrmInStateProtoError`` of a node."""
+        dropped = sum(n for spi, n in self.drops_with_key.items() if spi in made.spis)
+        return made.proto_errors + (dropped if made.name == "node1" else 0)
 
     def states(self, name):
         """XFRM states of a node, in a moment without traffic."""
