@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import secrets
 from dataclasses import replace
 
@@ -10,7 +9,6 @@ import pytest
 from kubernetes import client, config
 
 from runbooks.lab.reading import wait_until
-from tests.conftest import start_lab
 from tests.playbooks.conftest import merged_kubeconfig
 
 pytestmark = pytest.mark.lab
@@ -22,11 +20,10 @@ SECRET = (
 TRAFFIC = ("--rate", "200")
 
 
-@pytest.fixture(scope="module")
-def labs(lab):
+@pytest.fixture
+def labs(lab, crd_lab):
     """A cluster with a key-value store, and one without."""
-    with start_lab(f"west-{os.getpid()}", "--mode", "crd") as west:
-        yield {"east": lab, "west": west}
+    return {"east": lab, "west": crd_lab}
 
 
 def key_hash(lab):
