@@ -57,7 +57,9 @@ class FleetPods:
             )
         except FileNotFoundError:
             raise executable_not_found(argv[0]) from None
-        given = await io.read_stdin() if stdin else b""
+        given = b""
+        while stdin and (data := await io.read_stdin()):
+            given += data
         out, err = await process.communicate(given)
         await io.write_stdout(out)
         await io.write_stderr(err)

@@ -62,6 +62,8 @@ class Node:
     #: When a deleted inbound state is back, by the number of its peer.
     remade_at: dict[int, float] = field(default_factory=dict)
     looks: int = 0
+    #: Where its agent reads the key, if not in the Secret.
+    key_file: Path | None = None
     proto_errors: int = 0
 
     @property
@@ -162,6 +164,20 @@ class Fleet:
         changed["data"]["keys"] = base64.b64encode(line.encode()).decode()
         self.store.update(changed)
 
+    def keep_keys_in_files(self):
+        """Let every node have a file with the key, and take the Secret away."""
+        line = self.secret_line
+        self.store.delete("secrets", "cilium-ipsec-keys", "kube-system")
+        for made in self.nodes.values():
+            made.key_file = self.folder / "nodes" / made.name / "ipsec" / "keys"
+            made.key_file.parent.mkdir(parents=True)
+            made.key_file.write_text(line)
+            made.key_file.chmod(0o600)
+
+    def line_of(self, made):
+        """The line that a node's agent reads."""
+        return made.key_file.read_text() if made.key_file else self.secret_line
+
     def configure(self, **settings):
         found = self.store.get("configmaps", "cilium-config", "kube-system")
         for option, value in settings.items():
@@ -212,7 +228,7 @@ class Fleet:
     def advance(self, made):
         """Bring one node's kernel to where its agent would have it by now."""
         now = self.clock()
-        key_id = parse_key(self.secret_line).key_id
+        key_id = parse_key(self.line_of(made)).key_id
         seen = made.seen_s.setdefault(key_id, now)
         if key_id not in made.spis and not made.stuck and now - seen >= made.delay_s:
             made.spis = dict.fromkeys(made.spis, now + self.duration_s)
@@ -235,7 +251,7 @@ class Fleet:
         made.looks += 1
         for other in self.nodes.values():
             self.advance(other)
-        key = parse_key(self.secret_line).key
+        key = parse_key(self.line_of(self.nodes["node1"])).key
         found = []
         for spi in sorted(made.spis):
             for peer in self.peers(made):
@@ -316,7 +332,9 @@ class Fleet:
         boots = {n.cilium_ip: n.boot_id for n in nodes}
         ends = state.source, state.destination
         key = derive_pair_key(
-            parse_key(self.secret_line).key, *ends, *(boots[end] for end in ends)
+            parse_key(self.line_of(self.nodes["node1"])).key,
+            *ends,
+            *(boots[end] for end in ends),
         )
         zeros = " ".join(["00000000"] * 8) + " "
         lines = [
