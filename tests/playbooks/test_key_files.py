@@ -6,16 +6,17 @@ import pytest
 import yaml
 
 from runbooks.xfrm.keys import parse_key
-from tests.playbooks.conftest import PLAYBOOKS
 from tests.playbooks.test_interruption import files, leaks, processes
 from tests.rotation.fleet import KEY_HEX, key_line
 
 DISTRIBUTION = "--extra-vars=key_distribution=files"
 
 
-def pod_host(pod, key_file):
+def pod_host(pod, key_file, kubeconfig):
     """An inventory's host whose connection leads into an agent's pod."""
     return {
+        # Stands in for ssh: it has nothing to do with the rotation's own rights.
+        "ansible_kubectl_kubeconfig": str(kubeconfig),
         "ansible_connection": "kubernetes.core.kubectl",
         "ansible_kubectl_namespace": "kube-system",
         "ansible_kubectl_container": "cilium-agent",
@@ -24,25 +25,26 @@ def pod_host(pod, key_file):
     }
 
 
-@pytest.fixture
-def inventory(fleet, tmp_path):
-    """Hosts for a fleet without a Secret, in the order of their names."""
-    fleet.keep_keys_in_files()
+def hosts_of(fleet, kubeconfig):
+    """An inventory for a fleet, whose nodes have other names in it."""
     hosts = {
-        f"host{node.number}": pod_host(f"cilium-aaaa{node.number}", node.key_file)
+        f"host{node.number}": pod_host(
+            f"cilium-aaaa{node.number}", node.key_file, kubeconfig
+        )
         for node in fleet.nodes.values()
     }
+    return yaml.safe_dump({"cilium_nodes": {"hosts": hosts}})
+
+
+@pytest.fixture
+def inventory(fleet, api, tmp_path):
+    """Hosts for a fleet without a Secret, in the order of their names."""
+    fleet.keep_keys_in_files()
+    # Time to write them; the made-up agents go by a time of their own.
+    fleet.configure(ipsec_key_rotation_duration="60s")
     path = tmp_path / "hosts.yml"
-    path.write_text(yaml.safe_dump({"cilium_nodes": {"hosts": hosts}}))
-    return f"--inventory={path}"
-
-
-def less(rights, resource):
-    """Take the rights to a resource away."""
-    for thing in rights:
-        rules = thing.get("rules", ())
-        thing["rules"] = [rule for rule in rules if resource not in rule["resources"]]
-        yield thing
+    path.write_text(hosts_of(fleet, api.kubeconfig))
+    return path
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def in_files(playbooks, fleet, inventory):
     )
     roles["rules"] = [r for r in roles["rules"] if "secrets" not in r["resources"]]
     fleet.store.update(roles)
-    options = (inventory, DISTRIBUTION)
+    options = (f"--inventory={inventory}", DISTRIBUTION)
     start, command = playbooks.start, "rotate-ipsec-key.yml"
     return lambda *more: start(command, *options, *more)
 
@@ -63,25 +65,22 @@ def lines(fleet):
 
 
 def test_rotation_that_is_killed_between_two_nodes_ends_with_one_key(
-    in_files, playbooks, fleet, tmp_path
+    in_files, playbooks, fleet, api
 ):
-    looked = in_files("--check", "--diff").finish()
-    assert looked.status == 0, looked.out
-    assert set(lines(fleet)) == {key_line(3)}
-    assert "-3" in looked.out
-    assert "+4" in looked.out
-    assert "Would go from key ID 3 to 4 on 3 nodes." in looked.task("Sum up")
-
-    # The second node's write comes upon a shell that waits to be read from.
-    fleet.hold_writes_of = "node2"
+    pods = api.pods
+    pods.held = "node2"
     first = in_files("-vvvv", "--diff")
-    fleet.holding.wait(60)
+    assert pods.holding.wait(60), first.out
     assert [parse_key(line).key_id for line in lines(fleet)] == [4, 3, 3]
     old, new = bytes.fromhex(KEY_HEX), parse_key(lines(fleet)[0]).key
     assert leaks((old, new), processes()) == []
+    # What is on its way to a node when a run is killed, may arrive all the same.
+    first.process.kill()
+    pods.held = None
     first.kill()
-    fleet.hold_writes_of = None
-    line = lines(fleet)[0]
+    line, on_its_way, last = lines(fleet)
+    assert on_its_way in {line, key_line(3)}
+    assert last == key_line(3)
 
     second = in_files("-vvvv", "--diff").finish()
     assert second.status == 0, second.out
@@ -109,4 +108,3 @@ def test_refusal_names_each_host_and_changes_nothing(in_files, fleet):
     assert "is missing: there is no key to rotate." in run.out
     assert "Host host3: " in run.out
     assert fleet.store.version == version
-    assert PLAYBOOKS.is_dir()

@@ -64,6 +64,7 @@ class Node:
     looks: int = 0
     #: Where its agent reads the key, if not in the Secret.
     key_file: Path | None = None
+    loaded: str = ""
     proto_errors: int = 0
 
     @property
@@ -173,10 +174,20 @@ class Fleet:
             made.key_file.parent.mkdir(parents=True)
             made.key_file.write_text(line)
             made.key_file.chmod(0o600)
+            made.loaded = line
 
     def line_of(self, made):
-        """The line that a node's agent reads."""
-        return made.key_file.read_text() if made.key_file else self.secret_line
+        """The line that a node's agent has loaded."""
+        if made.key_file is None:
+            return self.secret_line
+        try:
+            line = made.key_file.read_text()
+            parse_key(line)
+        except (OSError, ValueError):
+            # Agents go on with what they have.
+            return made.loaded
+        made.loaded = line
+        return line
 
     def configure(self, **settings):
         found = self.store.get("configmaps", "cilium-config", "kube-system")

@@ -29,7 +29,7 @@ def look(options: Options, **call: Any) -> Result:
     if not path.startswith("/") or "\n" in path:
         return {"failed": True, "msg": f"rotation_key_file is no absolute path: {path}"}
     clean = options["clean"] and not call["check_mode"]
-    seen = look_at(call["shell"], call["host"], path, clean=clean)
+    seen = look_at(call["shell"], options["host"], path, clean=clean)
     return {"changed": False, "key_file": asdict(seen)}
 
 

@@ -189,7 +189,7 @@ def _run(shell: Shell, name: str, given: bytes) -> list[str]:
     ran = shell(_script(name), given)
     said = _marked(ran.out)
     if not said:
-        raise NodeError(f"it did not answer as a POSIX shell does: {_complaint(ran)}")
+        raise NodeError(f"its shell did not answer: {_complaint(ran)}")
     return said
 
 
@@ -203,7 +203,7 @@ def _marked(out: str) -> list[str]:
 
 def _complaint(ran: Ran) -> str:
     last = (ran.complaint.strip().splitlines() or [""])[-1]
-    return last[:200] or f"exit status {ran.status}"
+    return last[:300].rstrip(". ") or f"exit status {ran.status}"
 
 
 def _without_pad(line: str, pad: str) -> str:

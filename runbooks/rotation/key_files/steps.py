@@ -80,11 +80,8 @@ def begin(
         raise RefusedError(found.reasons)
     going_on = found.unfinished
     if going_on is not None and going_on.rotation_id != over:
-        return {
-            "changed": bool(found.missing),
-            **asdict(going_on),
-            "turns": _turns(files, found.missing, going_on),
-        }
+        told = {"changed": bool(found.missing), **_told(going_on, dry=dry)}
+        return {**told, "turns": _turns(files, found.missing, going_on)}
     if found.key_id != expected_key_id:
         raise RefusedError(
             [
@@ -98,11 +95,8 @@ def begin(
     if not dry:
         write_record(session.cluster, record, holder, session.brief)
     hosts = tuple(seen.host for seen in files)
-    return {
-        "changed": True,
-        **asdict(record),
-        "turns": _turns(files, hosts, record),
-    }
+    told = {"changed": True, **_told(record, dry=dry)}
+    return {**told, "turns": _turns(files, hosts, record)}
 
 
 def finish(session: Session, files: Sequence[KeyFile], holder: str) -> Result:
@@ -128,6 +122,13 @@ def finish(session: Session, files: Sequence[KeyFile], holder: str) -> Result:
         )
     done = finish_record(session.cluster, record, holder, session.brief)
     return {"changed": True, **asdict(done)}
+
+
+def _told(record: RotationRecord, *, dry: bool) -> Result:
+    """What the report is made from; a rotation that isn't begun has no name."""
+    if not dry:
+        return asdict(record)
+    return {"from_key_id": record.from_key_id, "to_key_id": record.to_key_id}
 
 
 def _turns(
