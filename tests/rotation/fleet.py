@@ -189,6 +189,11 @@ class Fleet:
         made.loaded = line
         return line
 
+    @property
+    def _key(self):
+        """The key of all states: which of several is of no matter to them."""
+        return parse_key(self.line_of(next(iter(self.nodes.values())))).key
+
     def configure(self, **settings):
         found = self.store.get("configmaps", "cilium-config", "kube-system")
         for option, value in settings.items():
@@ -262,7 +267,7 @@ class Fleet:
         made.looks += 1
         for other in self.nodes.values():
             self.advance(other)
-        key = parse_key(self.line_of(self.nodes["node1"])).key
+        key = self._key
         found = []
         for spi in sorted(made.spis):
             for peer in self.peers(made):
@@ -343,7 +348,7 @@ class Fleet:
         boots = {n.cilium_ip: n.boot_id for n in nodes}
         ends = state.source, state.destination
         key = derive_pair_key(
-            parse_key(self.line_of(self.nodes["node1"])).key,
+            self._key,
             *ends,
             *(boots[end] for end in ends),
         )
