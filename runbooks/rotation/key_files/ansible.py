@@ -78,9 +78,9 @@ def write(options: Options, **call: Any) -> Result:
     finally:
         if turn.last:
             _hands.clear()
-    how = result["problem"] or "has the new key"
-    call["tell"](f"{turn.seen.host}: {how}")
-    return result
+    host, problem = turn.seen.host, result["problem"]
+    call["tell"](f"{host}: {problem or 'has the new key'}")
+    return {**result, "problem": f"{host} ({problem})" if problem else ""}
 
 
 def finish(options: Options, **call: Any) -> Result:
