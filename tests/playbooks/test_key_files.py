@@ -69,6 +69,8 @@ def test_rotation_that_is_killed_between_two_nodes_ends_with_one_key(
 ):
     pods = api.pods
     pods.held = "node2"
+    # Ansible's debug mode tells everything that comes over a connection.
+    playbooks.environment["ANSIBLE_DEBUG"] = "1"
     first = in_files("-vvvv", "--diff")
     assert pods.holding.wait(60), first.out
     assert [parse_key(line).key_id for line in lines(fleet)] == [4, 3, 3]
