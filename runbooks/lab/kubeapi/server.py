@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
@@ -164,7 +164,7 @@ class Api:
     ) -> web.StreamResponse:
         match (info.resource, info.subresource):
             case ("pods", "exec"):
-                return await self._exec(http, info)
+                return await self._exec(http, identity, info)
             case ("pods", "log"):
                 pod = self.store.get("pods", info.name, info.namespace)
                 container = choose_container(pod, http.query.get("container", ""))
@@ -178,12 +178,18 @@ class Api:
             return await stream_watch(http, self.store, info)
         return await Verbs(self.store, self.credentials).carry_out(http, info)
 
-    async def _exec(self, http: web.Request, info: RequestInfo) -> web.StreamResponse:
+    async def _exec(
+        self, http: web.Request, identity: Identity, info: RequestInfo
+    ) -> web.StreamResponse:
+        upgrade = http.headers.get("Upgrade", "").lower()
+        if upgrade == "websocket":
+            # Since 1.35 (AuthorizePodWebsocketUpgradeCreatePermission) the right
+            # to get, which the method asks for, is not enough.
+            check_access(self.store, identity, replace(info, verb="create"))
         pod = self.store.get("pods", info.name, info.namespace)
         argv = http.query.getall("command", [])
         request = exec_request(pod, argv, http.query)
         await self.dial(pod)
-        upgrade = http.headers.get("Upgrade", "").lower()
         if upgrade == "websocket":
             return await exec_over_websocket(http, request, self.exec_handler)
         if upgrade == "spdy/3.1":
