@@ -17,6 +17,7 @@ PASSING = [
     {"status": 500},
     {"status": 503},
     {"drop": True},
+    {"page": True},
 ]
 
 
@@ -56,6 +57,14 @@ def test_server_that_stays_away_has_a_sentence_and_one_key_at_most(api, fleet, r
     with pytest.raises(WaitLimitError, match=r"API server at https://127.0.0.1:\d+"):
         steps.patch(session, 3, "me")
     assert fleet.secret_line == key_line(3)
+
+
+def test_page_of_a_proxy_has_a_sentence_that_quotes_nothing(api, fleet, reader):
+    session = Session(api.connect(), reader, brief=Pace(0.05, 0.01))
+    fleet.faults.add(Fault(resource="secrets", page=True))
+    with pytest.raises(WaitLimitError, match="none of Kubernetes") as error:
+        steps.patch(session, 3, "me")
+    assert "log in" not in str(error.value)
 
 
 def test_server_lost_right_after_the_patch_leads_to_one_key(

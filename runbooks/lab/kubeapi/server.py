@@ -14,7 +14,7 @@ from runbooks.lab.kubeapi.admission import check_shape
 from runbooks.lab.kubeapi.answers import answer, refusal
 from runbooks.lab.kubeapi.credentials import AUTHENTICATED, Identity
 from runbooks.lab.kubeapi.execution import choose_container, exec_request
-from runbooks.lab.kubeapi.faults import ConnectionDroppedError, Faults
+from runbooks.lab.kubeapi.faults import ConnectionDroppedError, Faults, PageError
 from runbooks.lab.kubeapi.openapi_v2 import MEDIA_TYPE, openapi_v2
 from runbooks.lab.kubeapi.rbac import check_access
 from runbooks.lab.kubeapi.request import RequestInfo, parse
@@ -89,6 +89,10 @@ class Api:
             if http.transport is not None:
                 http.transport.abort()
             return web.Response()
+        except PageError:
+            asked = await http.text()
+            page = f"<html><p>Please log in.</p><pre>{asked}</pre></html>"
+            return web.Response(text=page, content_type="text/html")
         except web.HTTPRequestEntityTooLarge:
             message = f"limit is {_BODY_LIMIT_BYTES} bytes"
             return refusal(StatusError(413, "RequestEntityTooLarge", message))
