@@ -145,17 +145,23 @@ class AgentExec:
             raise _refusal(error) from None
         except (WebSocketException, OSError, ValueError) as error:
             raise ExecError(f"the connection to its agent broke: {error}") from None
-        return Ran(_status(channels), _text(channels, STDOUT), _text(channels, STDERR))
+        status, why = _ended(channels)
+        complaint = _text(channels, STDERR)
+        return Ran(status, _text(channels, STDOUT), complaint or why)
 
 
-def _status(channels: Mapping[int, bytes]) -> int:
+def _ended(channels: Mapping[int, bytes]) -> tuple[int, str]:
+    """Exit status of the command, and why it has none of its own."""
     try:
         status = json.loads(channels[ERROR])
         if status["status"] == "Success":
-            return 0
-        return int(status["details"]["causes"][0]["message"])
+            return 0, ""
     except (TypeError, ValueError, LookupError):
-        return NOT_RUN  # it could not be started, or the end was not told
+        return NOT_RUN, "the connection ended before the command did"
+    try:
+        return int(status["details"]["causes"][0]["message"]), ""
+    except (TypeError, ValueError, LookupError):
+        return NOT_RUN, str(status.get("message", ""))
 
 
 def _text(channels: Mapping[int, bytes], channel: int) -> str:

@@ -76,10 +76,11 @@ class Cluster:
                 context=target.context,
                 client_configuration=settings,
             )
-        except config.ConfigException as error:
+        except Exception as error:  # noqa: BLE001 - YAML, files, base64, plug-ins
+            why = " ".join(str(error).split()) or type(error).__name__
             raise RotationError(
-                f"The kubeconfig can't be used: {error}. Set KUBECONFIG, or the"
-                " variables ipsec_kubeconfig and ipsec_context."
+                f"The kubeconfig can't be used: {why.rstrip('.')}. Set KUBECONFIG, or"
+                " the variables ipsec_kubeconfig and ipsec_context."
             ) from None
         settings.retries = False
         return cls(target, client.ApiClient(settings))

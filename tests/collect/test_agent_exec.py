@@ -59,7 +59,9 @@ def test_much_output_arrives_whole(agent):
 
 
 def test_command_that_is_missing_did_not_run(agent):
-    assert agent.run(POD, ["other"], 20).status == NOT_RUN
+    ran = agent.run(POD, ["other"], 20)
+    assert ran.status == NOT_RUN
+    assert 'exec: "other": executable file not found' in ran.complaint
 
 
 def test_command_that_does_not_end_is_given_up(agent):

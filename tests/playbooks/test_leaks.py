@@ -15,6 +15,8 @@ import pytest
 
 from runbooks.lab.kubeapi import Fault
 from runbooks.lab.reading import wait_until
+from runbooks.rotation.patch import read_key
+from runbooks.rotation.waiting import Pace
 from runbooks.xfrm.keys import parse_key
 from tests.playbooks.conftest import PLAYBOOKS
 from tests.playbooks.leaks import files, leaks, processes
@@ -67,7 +69,7 @@ def children(pid):
 
 
 def test_worker_that_crashes_with_the_key_in_hand_leaves_none(
-    talkative, fleet, crash_folder
+    talkative, fleet, api, crash_folder
 ):
     struck = fleet.faults.add(
         Fault(verb="patch", resource="secrets", after=True, hang=True)
@@ -84,25 +86,22 @@ def test_worker_that_crashes_with_the_key_in_hand_leaves_none(
     assert list(crash_folder.iterdir()) == []
 
     fleet.faults.clear()
-    probe = {"rotation_probe_command": ["false"]}
-    second = talkative.rotate(f"--extra-vars={json.dumps(probe)}")
-    assert second.status == 2
-    assert "the probe false failed" in " ".join(second.out.split())
+    assert read_key(api.connect(), Pace(5.0)).unfinished.to_key_id == 4
     assert fleet.secret_line == line
     assert len(fleet.keys) == 2
-    assert all(set(node.spis) == {4} for node in fleet.nodes.values())
 
 
 def test_run_that_fails_twice_says_both_things(talkative, fleet):
-    """A login page takes the patch's answer, a node lags, and the disk is no help."""
+    """A login page takes the patch's answer, the probe fails, the disk is no help."""
     page = fleet.faults.add(
         Fault(verb="patch", resource="secrets", after=True, page=True, times=1)
     )
-    fleet.nodes["node2"].stuck = True
     talkative.reports.write_text("no folder")
-    run = talkative.rotate("--extra-vars=rotation_propagate_limit=1")
+    probe = {"rotation_probe_command": ["sh", "-c", "env; false"]}
+    run = talkative.rotate(f"--extra-vars={json.dumps(probe)}")
     assert run.status == 2, run.out
     assert page.seen == 1
-    assert "waiting for node2 (" in run.out
+    assert "the probe sh -c env; false failed" in " ".join(run.out.split())
     assert f"The report can't be written to {talkative.reports}" in run.out
     assert len(fleet.keys) == 2
+    assert all(set(node.spis) == {4} for node in fleet.nodes.values())
