@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs soak bench lock clean setup-python setup-demo setup-test
+.PHONY: help demo test lint docs soak bench compat lock clean setup-python setup-demo setup-test
 
 # The environment's commands come first; the lab's are often in sbin.
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
@@ -17,10 +17,10 @@ demo: setup-demo ## Watch a real cluster go stale, be diagnosed and healed
 	@.venv/bin/python -m runbooks.demo
 
 # pytest runs last, so that its summary closes the output.
-test: setup-test ## Lint, build the docs, and run every test but soak and bench
+test: setup-test ## Lint, build the docs, and run every test but the slow ones
 	@.ci/timed lint .ci/lint
 	@.ci/timed docs $(MAKE) --no-print-directory docs
-	@.venv/bin/pytest -m "not soak and not bench" $(PYTEST_ARGS)
+	@.venv/bin/pytest -m "not soak and not bench and not compat" $(PYTEST_ARGS)
 
 lint: setup-python ## Run ruff, mypy, yamllint, shellcheck and ansible-lint
 	@.ci/lint
@@ -35,6 +35,9 @@ soak: setup-test ## Run long repetitions; tables go under docs/reference/
 
 bench: setup-test ## Measure; tables go under docs/reference/
 	@.venv/bin/pytest -m bench $(PYTEST_ARGS)
+
+compat: setup-test ## Run the playbooks on every version of Ansible they allow
+	@.venv/bin/pytest tests/playbooks/test_ansible_versions.py $(PYTEST_ARGS)
 
 lock: setup-python ## Resolve the dependencies anew; LOCK_ARGS=--upgrade for newest
 	@.ci/lock $(LOCK_ARGS)

@@ -169,6 +169,7 @@ class Playbooks:
         self._kubeconfig_of = kubeconfig_of
         self.reports = folder / "reports"
         self.ran = []
+        self.program = [ANSIBLE_PLAYBOOK]
         self.environment = os.environ | {
             "HOME": str(folder / "home"),
             "TMPDIR": str(folder / "tmp"),
@@ -198,7 +199,7 @@ class Playbooks:
             "repair_limit": 10,
         }
         extra = [f"--extra-vars={name}={value}" for name, value in variables.items()]
-        return [ANSIBLE_PLAYBOOK, playbook, *extra, *options]
+        return [*self.program, playbook, *extra, *options]
 
     def start(self, playbook, *options, cwd=PLAYBOOKS, before=()):
         path = PLAYBOOKS / playbook if cwd != PLAYBOOKS else playbook
