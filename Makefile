@@ -16,11 +16,11 @@ help: ## List the targets
 demo: setup-demo ## Watch a real cluster go stale, be diagnosed and healed
 	@.venv/bin/python -m runbooks.demo
 
-# pytest runs last, so that its summary closes the output.
+# pytest runs last, so that its summaries close the output.
 test: setup-test ## Lint, build the docs, and run every test but the slow ones
 	@.ci/timed lint .ci/lint
 	@.ci/timed docs $(MAKE) --no-print-directory docs
-	@.venv/bin/pytest -m "not soak and not bench and not compat" $(PYTEST_ARGS)
+	@.ci/timed tests .ci/test $(PYTEST_ARGS)
 
 lint: setup-python ## Run ruff, mypy, yamllint, shellcheck and ansible-lint
 	@.ci/lint

@@ -121,7 +121,7 @@ def lab() -> Iterator[RunningLab]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def crd_lab() -> Iterator[RunningLab]:
     """A lab without a key-value store, its packets in VXLAN."""
     options = ("--mode", "crd", "--datapath", "tunnel")

@@ -161,14 +161,25 @@ class ClusterReader:
         """
         return cls(ClusterApi.connect(kubeconfig, context), namespace)
 
-    def samples(self, interval_s: float = 1.0) -> Samples:
-        """Read everything, and states and counters once more a little later."""
-        return self.record(interval_s).samples()
+    def samples(
+        self, interval_s: float = 1.0, after_first: Callable[[], None] | None = None
+    ) -> Samples:
+        """Read everything, and states and counters once more a little later.
 
-    def record(self, interval_s: float = 1.0) -> Recording:
+        Args:
+            interval_s: Seconds between both samples.
+            after_first: Called after the first sample; may wait for others.
+        """
+        return self.record(interval_s, after_first).samples()
+
+    def record(
+        self, interval_s: float = 1.0, after_first: Callable[[], None] | None = None
+    ) -> Recording:
         """Read the same, and keep the files that it was read from."""
         objects = self.objects()
         first = self.read_nodes(objects, full=True)
+        if after_first is not None:
+            after_first()
         time.sleep(interval_s)
         second = self.read_nodes(objects, full=False)
         return Recording(objects, first, second)

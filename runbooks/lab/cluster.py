@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from runbooks.lab.kubeapi.watch import Event
     from runbooks.lab.kubelet import Kubelet
 
+_KEY_WATCHER = "enable-ipsec-key-watcher"
 #: Size of an AES key of 16 bytes with its salt of 4 (RFC 4106).
 _KEY_BYTES = 20
 _FIRST_KEY_ID = 3
@@ -107,6 +108,12 @@ class Cluster:
                     task.add_done_callback(self._syncs.discard)
             elif self._controller is not None:
                 self._controller.see(event)
+
+    def agent_flags(self) -> list[str]:
+        """Flags for an agent that starts now, from ConfigMap ``cilium-config``."""
+        config = self.store.get("configmaps", "cilium-config", NAMESPACE)["data"]
+        watches = config.get(_KEY_WATCHER, "true")
+        return [f"--{_KEY_WATCHER}={watches}"]
 
     def rotate_key(self) -> int:
         """Put the next key into the Secret, as cilium-cli would.
@@ -228,7 +235,7 @@ def _cilium_config(lab: Lab) -> dict[str, str]:
     config = {
         "cluster-name": "default",
         "enable-ipsec": "true",
-        "enable-ipsec-key-watcher": "true",
+        _KEY_WATCHER: "true",
         "identity-allocation-mode": lab.mode,
         "ipsec-key-file": KEY_FILE,
         "ipsec-key-rotation-duration": f"{lab.timings.rotation_duration_s:g}s",

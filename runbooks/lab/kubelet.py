@@ -56,7 +56,7 @@ class Kubelet:
         facts = await self._client.ask("facts")
         self._cluster.register(self._node, facts["boot_id"], facts["kernel"])
         await self.sync_secret()
-        await self._client.ask("agent", action="start")
+        await self._start()
         try:
             async with asyncio.timeout(_READY_LIMIT_S):
                 async for status in self._client.watch():
@@ -74,6 +74,10 @@ class Kubelet:
             "log:\n" + "\n".join(end)
         )
 
+    async def _start(self) -> None:
+        flags = self._cluster.agent_flags()
+        await self._client.ask("agent", action="start", flags=flags)
+
     async def run(self) -> None:
         """Follow the agent for as long as the node lives."""
         while True:
@@ -85,7 +89,7 @@ class Kubelet:
                     if self._wanted and not status["running"]:
                         await asyncio.sleep(_RESTART_DELAY_S)
                         if self._wanted:
-                            await self._client.ask("agent", action="start")
+                            await self._start()
             except ChannelError:
                 self.agent = {"running": False, "ready": False}
             await asyncio.sleep(1)
@@ -106,7 +110,7 @@ class Kubelet:
             ChannelError: It did not become ready.
         """
         self._wanted = True
-        await self._client.ask("agent", action="start")
+        await self._start()
         await self._until(lambda: self.agent["ready"], "did not become ready")
         return self.agent
 

@@ -13,8 +13,11 @@ from runbooks.repair import steps as repair
 from runbooks.rotation import report as rotation_report
 from runbooks.rotation import spread, steps
 from runbooks.rotation.cluster import Cluster
+from runbooks.rotation.drops import highest, state_errors_since
 from runbooks.rotation.errors import RefusedError, RotationError
-from runbooks.rotation.lock import Holder, Lock, renewing
+from runbooks.rotation.lock import Holder, Lock, acquire, renewing
+from runbooks.rotation.mesh import steps as mesh_steps
+from runbooks.rotation.mesh.clusters import Mesh
 from runbooks.rotation.objects import Target
 from runbooks.rotation.reader import KernelReader
 from runbooks.rotation.restart import restart_agents
@@ -31,30 +34,37 @@ def check(options: Options, **call: Any) -> Result:
 
 
 def preflight(options: Options, **call: Any) -> Result:
-    """Refuse unless the cluster can take a rotation."""
-    return _step(
-        options,
-        call,
-        lambda session: steps.preflight(
-            session,
-            restart_agents=options["restart_agents"],
-            accepted_bugs=options["accept_known_bugs"],
-        ),
-    )
+    """Refuse unless the clusters can take a rotation."""
+
+    def look(run: Session | Mesh) -> Result:
+        allowed: dict[str, Any] = {
+            "restart_agents": options["restart_agents"],
+            "accepted_bugs": options["accept_known_bugs"],
+        }
+        if isinstance(run, Mesh):
+            return mesh_steps.preflight(run, **allowed)
+        return steps.preflight(run, **allowed)
+
+    return _step(options, call, look)
 
 
 def lock(options: Options, **call: Any) -> Result:
-    """Take the lock, or give it back."""
+    """Take the locks, or give them back."""
     holder = Holder.of_process(call["controller_pid"])
 
-    def hold(session: Session) -> Result:
-        mine = Lock(session.cluster, holder, options["lock_duration"])
+    def hold(run: Session | Mesh) -> Result:
+        locks = {
+            context: Lock(session.cluster, holder, options["lock_duration"])
+            for context, session in _sessions(run).items()
+        }
         if options["state"] == "free":
-            released = not call["check_mode"] and mine.release()
-            return {"changed": released, "holder": ""}
+            if call["check_mode"]:
+                return {"changed": False, "holder": ""}
+            released = [mine.release() for mine in locks.values()]
+            return {"changed": any(released), "holder": ""}
         if call["check_mode"]:
             return {"changed": True, "holder": holder.name}
-        previous = mine.acquire()
+        previous = acquire(locks)
         return {
             "changed": True,
             "holder": holder.name,
@@ -69,12 +79,14 @@ def patch(options: Options, **call: Any) -> Result:
     expected = options["expected_key_id"]
     holder = Holder.of_process(call["controller_pid"])
 
-    def put(session: Session) -> Result:
+    def put(run: Session | Mesh) -> Result:
+        several = isinstance(run, Mesh)
+        procedure: Any = mesh_steps if several else steps
         if call["check_mode"]:
-            result = steps.would_patch(session, expected, over=options["over"])
+            result: Result = procedure.would_patch(run, expected, over=options["over"])
         else:
-            result = steps.patch(
-                session,
+            result = procedure.patch(
+                run,
                 expected,
                 holder.name,
                 per_tunnel=options["per_tunnel_keys"],
@@ -89,13 +101,14 @@ def patch(options: Options, **call: Any) -> Result:
 
 def restart(options: Options, **call: Any) -> Result:
     """Restart the agents that have not loaded the key, node by node."""
-    return _step(
-        options,
-        call,
-        lambda session: restart_agents(
-            session, options["key_id"], options["limit"], options["interval"]
-        ),
-    )
+    how = options["key_id"], options["limit"], options["interval"]
+
+    def go(run: Session | Mesh) -> Result:
+        if isinstance(run, Mesh):
+            return mesh_steps.restart_agents(run, *how)
+        return restart_agents(run, *how)
+
+    return _step(options, call, go)
 
 
 def propagate(options: Options, **call: Any) -> Result:
@@ -124,14 +137,17 @@ def reclaim(options: Options, **call: Any) -> Result:
 
 def verify(options: Options, **call: Any) -> Result:
     """Run the check until it finds nothing."""
+    seen = highest(options["refused_before"], *options["refused_since"])
     return _step(
         options,
         call,
-        lambda session: steps.verify(
-            session,
+        lambda run: steps.verify(
+            run,
             options["limit"],
             options["counters_before"],
             options["findings_before"],
+            state_errors_since(options["refused_before"], seen),
+            options["key_id"],
         ),
     )
 
@@ -156,7 +172,11 @@ def finish(options: Options, **call: Any) -> Result:
     """Mark the rotation as over."""
     if call["check_mode"]:
         return {"changed": True}
-    return _step(options, call, steps.finish)
+
+    def end(run: Session | Mesh) -> Result:
+        return mesh_steps.finish(run) if isinstance(run, Mesh) else steps.finish(run)
+
+    return _step(options, call, end)
 
 
 def report(options: Options, **call: Any) -> Result:
@@ -178,10 +198,10 @@ def report(options: Options, **call: Any) -> Result:
 
 
 def _step(
-    options: Options, call: Mapping[str, Any], step: Callable[[Session], Result]
+    options: Options, call: Mapping[str, Any], step: Callable[[Any], Result]
 ) -> Result:
     try:
-        return {"changed": False, **step(_session(options, call))}
+        return {"changed": False, **step(_run(options, call))}
     except RefusedError as error:
         return {
             "changed": False,
@@ -193,12 +213,41 @@ def _step(
         return {"changed": False, "failed": True, "msg": str(error)}
 
 
-def _session(options: Options, call: Mapping[str, Any]) -> Session:
+def _run(options: Options, call: Mapping[str, Any]) -> Session | Mesh:
+    """The run: on one cluster, or on several where there are contexts."""
+    contexts = options.get("contexts") or []
+    if not contexts:
+        return _session(options, call, options["context"])
+    if options["context"]:
+        raise RefusedError(
+            ["Both a context and contexts are given. Give one, or a list of all."]
+        )
+    sessions = {name: _session(options, call, name) for name in contexts}
+    servers: dict[str, str] = {}
+    for name, session in sessions.items():
+        other = servers.setdefault(session.cluster.api.configuration.host, name)
+        if other != name or contexts.count(name) > 1:
+            raise RefusedError(
+                [f"Contexts {other} and {name} lead to the same cluster. Name it once."]
+            )
+
+    def between() -> None:
+        for session in sessions.values():
+            session.between()
+
+    return Mesh(sessions, call["tell"], between)
+
+
+def _sessions(run: Session | Mesh) -> Mapping[str, Session]:
+    return run.sessions if isinstance(run, Mesh) else {"": run}
+
+
+def _session(options: Options, call: Mapping[str, Any], context: str | None) -> Session:
     target = Target(
         namespace=options["namespace"],
         secret_name=options["secret_name"],
         kubeconfig=options["kubeconfig"],
-        context=options["context"],
+        context=context,
     )
     cluster = Cluster.connect(target)
     held = None

@@ -8,7 +8,7 @@ each node chooses its own node IDs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from runbooks.xfrm.model import Direction, XfrmState
 
@@ -77,10 +77,22 @@ def _own_end(ends: tuple[str, str, Direction]) -> str:
     return destination if direction is Direction.IN else source
 
 
-def laggards(states: States, addresses: Addresses, spi: int) -> dict[str, str]:
-    """Nodes that are not complete under an SPI, with what each lacks."""
+def laggards(
+    states: States,
+    addresses: Addresses,
+    spi: int,
+    members: Collection[str] | None = None,
+) -> dict[str, str]:
+    """Nodes that are not complete under an SPI, with what each lacks.
+
+    Args:
+        states: XFRM states by node.
+        addresses: Addresses of all nodes that are peers.
+        spi: The SPI that everything must exist under.
+        members: The nodes to look at; all that have addresses if ``None``.
+    """
     found: dict[str, str] = {}
-    for node in sorted(addresses):
+    for node in sorted(addresses if members is None else members):
         missing = lacking(node, states.get(node, ()), addresses, spi)
         if missing:
             shown = ", ".join(missing[:4])

@@ -104,18 +104,25 @@ def state_errors_since(
 def explain(
     dropped: Mapping[str, Mapping[str, int]],
     findings_before: list[Mapping[str, Any]],
+    refused: Mapping[str, Mapping[str, Mapping[str, int]]] | None = None,
+    key_id: int = 0,
 ) -> tuple[list[str], list[str]]:
     """Tell what a rotation explains from what it doesn't.
 
     Args:
         dropped: Counters that rose since the preflight, by node.
         findings_before: What the check found in the preflight, as in its JSON.
+        refused: What the states refused since then, see :func:`state_errors`.
+        key_id: The new key ID; what states of others refused was broken before.
 
     Returns:
         A sentence for each counter that is explained, and one for each counter
         and node that is not.
     """
     before = dict(_rose_before(findings_before))
+    for node, by_spi in (refused or {}).items():
+        if set(by_spi) - {str(key_id)}:
+            before[node] = before.get(node, frozenset()) | _OF_BROKEN_PAIRS
     explained: dict[str, None] = {}
     unexplained: list[str] = []
     for node, rises in sorted(dropped.items()):
@@ -138,6 +145,11 @@ def _why(counter: str, rose_before: frozenset[str]) -> str | None:
         return (
             "packets met a node that did not have the new states yet, for a moment,"
             " which happens in rotations of loaded nodes."
+        )
+    if counter == "XfrmOutPolBlock":
+        return (
+            "the default-drop policy kept packets from leaving in plain text while"
+            " states were replaced."
         )
     if counter in HARMLESS:
         return "it rises with deleted pods and busy moments, rotation or not."

@@ -60,3 +60,18 @@ class WaitLimitError(RotationError):
         super().__init__(message)
         self.pending = tuple(pending)
         self.elapsed_s = elapsed_s
+
+
+def named(context: str, error: BaseException) -> BaseException:
+    """An error with the name of its cluster in front."""
+    match error:
+        case RefusedError():
+            return RefusedError([f"{context}: {reason}" for reason in error.reasons])
+        case TransientError():
+            return TransientError(f"{context}: {error}", error.retry_after_s)
+        case WaitLimitError():
+            words = f"{context}: {error}"
+            return WaitLimitError(words, error.pending, error.elapsed_s)
+        case RotationError():
+            return type(error)(f"{context}: {error}")
+    return error

@@ -22,11 +22,12 @@ from runbooks.rotation.errors import (
     LockLostError,
     RefusedError,
     RotationError,
+    named,
 )
 from runbooks.rotation.objects import LeaseNow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from runbooks.rotation.cluster import Cluster
 
@@ -210,6 +211,34 @@ def _held_by(lease: LeaseNow, left_s: float) -> str:
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
+
+
+def acquire(locks: Mapping[str, Lock]) -> str | None:
+    """Take the locks of all clusters, or none.
+
+    Args:
+        locks: The lock of each cluster, by its name; the name is empty where there
+            is only one.
+
+    Returns:
+        The dead holders that locks were taken over from, if any.
+
+    Raises:
+        RefusedError: If another run holds one; names the cluster and the run.
+    """
+    held: list[Lock] = []
+    previous: list[str] = []
+    # Always in the same order: two runs can't each hold what the other wants.
+    for name, lock in sorted(locks.items()):
+        try:
+            taken_from = lock.acquire()
+        except RotationError as error:
+            for mine in held:
+                mine.release()
+            raise (named(name, error) if name else error) from None
+        held.append(lock)
+        previous += [taken_from] if taken_from else []
+    return ", ".join(dict.fromkeys(previous)) or None
 
 
 def renewing(lock: Lock | None) -> Callable[[], None]:

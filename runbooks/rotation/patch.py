@@ -43,7 +43,7 @@ def read_key(cluster: Cluster, pace: Pace) -> KeyNow:
     Raises:
         RefusedError: If the Secret is missing or malformed.
     """
-    secret, key = _read(cluster, pace)
+    secret, key = read_secret(cluster, pace)
     record = read_record(secret.annotations)
     return KeyNow(key.key_id, key.algorithm, unfinished(record, key.key_id))
 
@@ -78,19 +78,16 @@ def draw_and_patch(
             changes the Secret twice meanwhile.
         RotationError: If the API server goes away, and the outcome is unclear.
     """
-    secret, key = _read(cluster, pace)
+    secret, key = read_secret(cluster, pace)
     going_on = unfinished(read_record(secret.annotations), key.key_id)
     if going_on is not None and going_on.rotation_id != over:
         return going_on
     if key.key_id != expected_key_id:
         raise _changed(expected_key_id, key.key_id)
     new = next_key(key, per_tunnel=True if per_tunnel else None)
-    record = _new_record(key.key_id, new.key_id, started_by)
-    content = new.line().encode()
-    if secret.content and secret.content.endswith(b"\n"):
-        content += b"\n"
+    record = new_record(key.key_id, new.key_id, started_by)
     try:
-        return _offer(cluster, secret, record, content, pace)
+        return offer(cluster, secret, record, content_for(secret, new), pace)
     except (TransientError, WaitLimitError):
         raise RotationError(
             "The API server went away while the key was being changed: whether it was"
@@ -99,7 +96,14 @@ def draw_and_patch(
         ) from None
 
 
-def _new_record(from_key_id: int, to_key_id: int, started_by: str) -> RotationRecord:
+def content_for(secret: KeySecret, key: IpsecKey) -> bytes:
+    """A key as the Secret's content, which ends as it did before."""
+    end = b"\n" if secret.content and secret.content.endswith(b"\n") else b""
+    return key.line().encode() + end
+
+
+def new_record(from_key_id: int, to_key_id: int, started_by: str) -> RotationRecord:
+    """The record of a rotation that begins now."""
     now = datetime.datetime.now(datetime.UTC)
     return RotationRecord(
         rotation_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
@@ -110,7 +114,7 @@ def _new_record(from_key_id: int, to_key_id: int, started_by: str) -> RotationRe
     )
 
 
-def _offer(
+def offer(
     cluster: Cluster,
     secret: KeySecret,
     record: RotationRecord,
@@ -133,7 +137,7 @@ def _offer(
             pace.sleep(max(pace.interval_s, error.retry_after_s or 0))
         except ConflictError:
             conflicts += 1
-        secret, key = _read(cluster, pace)
+        secret, key = read_secret(cluster, pace)
         found = unfinished(read_record(secret.annotations), key.key_id)
         if found is not None and found.rotation_id == record.rotation_id:
             return record
@@ -153,7 +157,7 @@ def finish(cluster: Cluster, record: RotationRecord, pace: Pace) -> RotationReco
     """Mark a rotation as over, unless the Secret tells of another by now."""
     finished_at = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for _ in range(3):
-        secret, key = _read(cluster, pace)
+        secret, key = read_secret(cluster, pace)
         found = unfinished(read_record(secret.annotations), key.key_id)
         if found is None or found.rotation_id != record.rotation_id:
             break
@@ -208,7 +212,12 @@ def _changed(expected_key_id: int, key_id: int) -> RefusedError:
     )
 
 
-def _read(cluster: Cluster, pace: Pace) -> tuple[KeySecret, IpsecKey]:
+def read_secret(cluster: Cluster, pace: Pace) -> tuple[KeySecret, IpsecKey]:
+    """Read the Secret and the key in it.
+
+    Raises:
+        RefusedError: If the Secret is missing or malformed.
+    """
     target = cluster.target
     where = f"Secret {target.namespace}/{target.secret_name}"
     try:

@@ -40,9 +40,13 @@ class KernelReader:
         """Read the XFRM states of all nodes, and their policies if asked to."""
         return _in_own_words(lambda: self._reader.states(policies=policies))
 
-    def assess(self, *, audit: bool = False) -> Assessment:
+    def assess(
+        self, *, audit: bool = False, after_first: Callable[[], None] | None = None
+    ) -> Assessment:
         """Run the check: two samples, and the diagnosis of both."""
-        samples = _in_own_words(lambda: self._reader.samples(self._sample_interval_s))
+        samples = _in_own_words(
+            lambda: self._reader.samples(self._sample_interval_s, after_first)
+        )
         return Assessment(diagnose(samples, audit=audit), samples)
 
     def run(self, argv: Sequence[str], node: str | None = None) -> dict[str, Ran]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from runbooks.xfrm.model import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from runbooks.rotation.coverage import Addresses
     from runbooks.snapshot import NodeSnapshot, Snapshot
@@ -23,20 +23,25 @@ SHOWN = 4
 
 
 def not_sending(
-    before: Snapshot, after: Snapshot, addresses: Addresses, spi: int
+    before: Snapshot,
+    after: Snapshot,
+    addresses: Addresses,
+    spi: int,
+    members: Collection[str] | None = None,
 ) -> dict[str, str]:
     """Nodes that do not send with an SPI, with a phrase each.
 
     Args:
         before: The nodes' states.
         after: The states a moment later, and the policies.
-        addresses: Addresses of all nodes.
+        addresses: Addresses of all nodes that are peers.
         spi: The SPI that everything must be sent with.
+        members: The nodes to look at; all that have addresses if ``None``.
     """
     owner = {ip: name for name, ips in addresses.items() for ip in ips}
     found: dict[str, str] = {}
     for name, node in sorted(after.nodes.items()):
-        if name not in addresses:
+        if name not in (addresses if members is None else members):
             continue
         if node.policies is None:
             found[name] = f"{name} (whose policies could not be read)"

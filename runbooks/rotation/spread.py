@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from runbooks.rotation.coverage import laggards, leftovers
 from runbooks.rotation.drops import StateErrors, highest, state_errors
 from runbooks.rotation.errors import WaitLimitError
-from runbooks.rotation.patch import require_key
 from runbooks.rotation.sending import not_sending
 from runbooks.rotation.waiting import Look, Pace, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runbooks.rotation.session import Session
+    from runbooks.rotation.session import Watch
     from runbooks.snapshot import Snapshot
 
 #: Agents look once a minute for states whose time is up.
@@ -27,12 +26,12 @@ PROPAGATE_AT_LEAST_S = 180.0
 
 
 def propagate(
-    session: Session, key_id: int, limit_s: float, interval_s: float
+    watch: Watch, key_id: int, limit_s: float, interval_s: float
 ) -> dict[str, Any]:
     """Wait until every node has every pair under a key ID, and sends with it.
 
     Args:
-        session: The run.
+        watch: The run.
         key_id: The new key ID.
         limit_s: How long to wait, in seconds.
         interval_s: Time between two looks, in seconds.
@@ -41,25 +40,29 @@ def propagate(
         When each node was done, and at the limit what was missing.
 
     Raises:
-        RotationError: If the Secret no longer holds that key.
+        RotationError: If a Secret no longer holds that key.
     """
 
     def judge(snapshot: Snapshot) -> dict[str, str]:
         # Read every time: a rotation makes a lost CiliumNode again.
-        addresses = session.cluster.addresses()
+        around = watch.place.neighbourhoods(snapshot)
         states = {n.name: n.states or () for n in snapshot.nodes.values()}
-        nameless = set(snapshot.nodes) - set(addresses)
-        lagging = laggards(states, addresses, key_id) | {
-            node: f"{node} (which has no CiliumNode)" for node in nameless
-        }
+        nameless = set(snapshot.nodes).difference(*(n.members for n in around))
+        lagging = {node: f"{node} (which has no CiliumNode)" for node in nameless}
+        for near in around:
+            lagging |= laggards(states, near.addresses, key_id, near.members)
         if lagging:
             return lagging
         # Policies are as long as the states: read once, when the rest is there.
-        later = session.reader.states(policies=True)
-        return not_sending(snapshot, later, addresses, key_id)
+        later = watch.reader.states(policies=True)
+        for near in around:
+            lagging |= not_sending(
+                snapshot, later, near.addresses, key_id, near.members
+            )
+        return lagging
 
     result = _until_all_nodes(
-        session,
+        watch,
         key_id,
         judge,
         Pace(limit_s, interval_s),
@@ -77,7 +80,7 @@ def propagate(
 
 
 def reclaim(
-    session: Session, key_id: int, limit_s: float, interval_s: float
+    watch: Watch, key_id: int, limit_s: float, interval_s: float
 ) -> dict[str, Any]:
     """Wait until no node has a state under another SPI than a key ID.
 
@@ -89,7 +92,7 @@ def reclaim(
         return leftovers(states, key_id)
 
     result = _until_all_nodes(
-        session,
+        watch,
         key_id,
         judge,
         Pace(limit_s, interval_s),
@@ -124,7 +127,7 @@ def unread_nodes(snapshot: Snapshot) -> dict[str, str]:
 
 
 def _until_all_nodes(
-    session: Session,
+    watch: Watch,
     key_id: int,
     judge: Callable[[Snapshot], dict[str, str]],
     pace: Pace,
@@ -137,8 +140,8 @@ def _until_all_nodes(
     errors: StateErrors = {}
 
     def look() -> Look[None]:
-        require_key(session.cluster, key_id)
-        snapshot = session.reader.states()
+        watch.place.require_key(key_id)
+        snapshot = watch.reader.states()
         errors.update(highest(errors, state_errors(snapshot)))
         unread = unread_nodes(snapshot)
         pending = judge(snapshot) | {
@@ -156,7 +159,7 @@ def _until_all_nodes(
 
     result: dict[str, Any] = {"failed": False, "pending": []}
     try:
-        wait_until(look, pace, what=what, tell=session.tell, between=session.between)
+        wait_until(look, pace, what=what, tell=watch.tell, between=watch.between)
     except WaitLimitError as error:
         result = {"failed": True, "pending": list(error.pending), "msg": str(error)}
     return {

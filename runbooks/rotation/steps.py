@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from runbooks.diagnose.finding import Diagnosis, Finding
     from runbooks.rotation.record import RotationRecord
-    from runbooks.rotation.session import Assessment, Session
+    from runbooks.rotation.session import Assessment, Session, Watch
 
 #: An interrupted rotation that needs no more is gone on with for this long.
 FORGOTTEN_AFTER_S = 3600.0
@@ -181,25 +181,29 @@ def would_patch(session: Session, expected_key_id: int, *, over: str = "") -> Re
 
 
 def verify(
-    session: Session,
+    watch: Watch,
     limit_s: float,
     counters_before: Mapping[str, Mapping[str, int]],
     findings_before: list[Mapping[str, Any]] | None = None,
+    refused: Mapping[str, Any] | None = None,
+    key_id: int = 0,
 ) -> Result:
     """Run the check, audit included, until it finds nothing; count what was dropped.
 
     What only an audit tells is no failure: it is told with what explains it.
 
     Args:
-        session: The run.
+        watch: The run.
         limit_s: How long the check may find something, in seconds.
         counters_before: XFRM counters of every node before the rotation.
         findings_before: What the check found before the rotation.
+        refused: What the nodes' states refused since then, as the waits saw it.
+        key_id: The new key ID.
     """
     last: list[Assessment] = []
 
     def look() -> Look[Assessment]:
-        assessment = session.reader.assess(audit=True)
+        assessment = watch.reader.assess(audit=True)
         last[:] = [assessment]
         diagnosis = assessment.diagnosis
         found = tuple(_phrase(finding) for finding in diagnosis.alarming)
@@ -211,22 +215,22 @@ def verify(
             look,
             Pace(limit_s, 1.0),
             what="the check to find nothing",
-            tell=session.tell,
-            between=session.between,
+            tell=watch.tell,
+            between=watch.between,
         )
     except WaitLimitError:
         if not last:
             raise
         assessment = last[0]
     dropped = risen(counters_before, counters(assessment.snapshot))
-    explained, unexplained = explain(dropped, findings_before or [])
+    explained, unexplained = explain(dropped, findings_before or [], refused, key_id)
     return {
         **_told(assessment.diagnosis),
         "healthy": assessment.diagnosis.exit_code == 0,
+        "unexplained": unexplained,
         "summary": _summary(assessment.diagnosis),
         "dropped": dropped,
         "explained": explained,
-        "unexplained": unexplained,
         "audit": [f.summary for f in assessment.diagnosis.findings if f.audit],
         "state_errors": state_errors(assessment.snapshot),
     }

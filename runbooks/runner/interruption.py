@@ -14,7 +14,7 @@ from runbooks.rotation.patch import read_key
 from runbooks.rotation.waiting import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import FrameType, TracebackType
 
     from runbooks.rotation.objects import Target
@@ -97,16 +97,24 @@ class Interruption:
         self._asked.append(self._clock())
 
 
-def what_stands(target: Target, progress: Progress) -> str:
-    """Give the lock back after an interruption, and ask the cluster what stands.
+def what_stands(targets: Sequence[Target], progress: Progress) -> str:
+    """Give the locks back after an interruption, and ask the clusters what stands.
 
     Args:
-        target: Where the playbook worked.
+        targets: Where the playbook worked.
         progress: How far it came.
 
     Returns:
         Sentences for the operator.
     """
+    if len(targets) == 1:
+        return _what_stands(targets[0], progress)
+    return " ".join(
+        f"{target.context}: {_what_stands(target, progress)}" for target in targets
+    )
+
+
+def _what_stands(target: Target, progress: Progress) -> str:
     try:
         cluster = Cluster.connect(target)
         lock = _release(cluster, progress.holder)

@@ -50,16 +50,22 @@ class RotateOptions:
         arguments = [word for value in extra for word in ("--extra-vars", value)]
         return [*arguments, *(["--check"] if self.check else [])]
 
-    def target(self) -> Target:
-        """The cluster and Secret that the playbook works on."""
+    def targets(self) -> tuple[Target, ...]:
+        """The clusters and Secrets that the playbook works on."""
         known: dict[str, Any] = dict(self.variables())
         for value in self.extra_vars:
             known |= _parsed(value)
-        return Target(
-            namespace=known.get("ipsec_namespace", "kube-system"),
-            secret_name=known.get("rotation_secret_name", "cilium-ipsec-keys"),
-            kubeconfig=known.get("ipsec_kubeconfig") or None,
-            context=known.get("ipsec_context") or None,
+        contexts = known.get("rotation_contexts") or [known.get("ipsec_context")]
+        if isinstance(contexts, str):
+            contexts = [name.strip() for name in contexts.split(",")]
+        return tuple(
+            Target(
+                namespace=known.get("ipsec_namespace", "kube-system"),
+                secret_name=known.get("rotation_secret_name", "cilium-ipsec-keys"),
+                kubeconfig=known.get("ipsec_kubeconfig") or None,
+                context=context or None,
+            )
+            for context in contexts
         )
 
 

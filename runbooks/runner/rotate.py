@@ -69,7 +69,7 @@ def rotate(options: RotateOptions, artifacts: Path, display: Display) -> Outcome
         )
         # Asked too late, the playbook may have come to its own end.
         if interruption.asked and ended.rc != 0:
-            return Outcome(INTERRUPTED, what_stands(options.target(), run.progress))
+            return Outcome(INTERRUPTED, what_stands(options.targets(), run.progress))
     for line in (*run.progress.summary, *run.progress.report):
         display.say(line)
     outcome = outcome_of(run.progress, ended.rc, playbooks)

@@ -14,7 +14,7 @@ from tests.docs.evaluate import Tally, evaluator
 from tests.docs.pages import ROOT, pages_with_sessions, parse
 from tests.docs.shell import Shell
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.page]
 
 #: How long one command of a page may take; a reader would not wait longer either.
 COMMAND_LIMIT_S = 180

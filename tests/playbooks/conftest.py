@@ -91,7 +91,7 @@ class FleetPods:
             "hostname": f"{name}\n",
             "boot_id": f"{node.boot_id}\n",
             "addresses": f"    inet {node.internal_ip}/24 scope global eth0\n",
-            "xfrm_stat": f"XfrmInStateProtoError   \t{node.proto_errors}\n",
+            "xfrm_stat": f"XfrmInStateProtoError   \t{self.fleet.proto_errors(node)}\n",
             "version": "Client: 1.18.0\nDaemon: 1.18.0\n",
             "encrypt_status.json": '{"mode": "IPsec", "ipsec": {"keys-in-use": 4}}\n',
         }
@@ -232,6 +232,24 @@ def api(fleet, tmp_path):
     made = Api(fleet, FleetPods(fleet, tmp_path / "nodes").run)
     yield made
     made.close()
+
+
+def merged_kubeconfig(paths, path):
+    """One kubeconfig of several, whose contexts have the names that are given.
+
+    Args:
+        paths: A kubeconfig for each context.
+        path: Where to write the result.
+    """
+    merged = {"apiVersion": "v1", "kind": "Config"}
+    for context, source in paths.items():
+        own = yaml.safe_load(Path(source).read_text())
+        for kind in ("clusters", "users", "contexts"):
+            merged.setdefault(kind, []).append({**own[kind][0], "name": context})
+        merged["contexts"][-1]["context"] = {"cluster": context, "user": context}
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(merged))
+    return path
 
 
 @pytest.fixture

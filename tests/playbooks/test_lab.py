@@ -17,14 +17,36 @@ SPIS = (
 )
 
 
+@pytest.fixture(params=["kvstore", "crd"])
+def stale_lab(request):
+    """A lab of either mode, stale; the rotation before has healed it."""
+    lab, failure = {
+        "kvstore": ("lab", "kvstore-lease-expired"),
+        "crd": ("crd_lab", "ciliumnode-recreated"),
+    }[request.param]
+    broken = request.getfixturevalue(lab)
+    broken.run("traffic", "start")
+    broken.run("break", failure, "--node", "node2")
+    yield broken
+    broken.run("traffic", "stop")
+    broken.run("heal")
+
+
 @pytest.fixture
-def stale_lab(lab):
-    """The lab, broken once more: the rotation before has healed it."""
-    lab.run("traffic", "start")
-    lab.run("break", "kvstore-lease-expired", "--node", "node2")
-    yield lab
-    lab.run("traffic", "stop")
-    lab.run("heal")
+def lab_without_key_watcher(crd_lab):
+    """The agents started with ``enable-ipsec-key-watcher: false``."""
+    watch_key(crd_lab, "false")
+    yield crd_lab
+    watch_key(crd_lab, "true")
+
+
+def watch_key(lab, value):
+    """Set the option, and restart the agents that read it when they start."""
+    patch = json.dumps({"data": {"enable-ipsec-key-watcher": value}})
+    agents = ("kubectl", "-n", "kube-system")
+    lab.command(*agents, "patch", "configmap", "cilium-config", "-p", patch)
+    lab.command(*agents, "rollout", "restart", "daemonset", "cilium")
+    lab.command(*agents, "rollout", "status", "daemonset", "cilium", "--timeout=60s")
 
 
 def ansible(lab, playbook, *options):
@@ -81,3 +103,22 @@ def test_repair_heals_pairs_without_a_rotation(stale_lab):
     status, said = ansible(stale_lab, "check-ipsec.yml")
     assert status == 0, said
     assert stale_lab.command(*SPIS).stdout == key_id
+
+
+def test_agents_that_do_not_watch_the_key_file_are_restarted(
+    lab_without_key_watcher, tmp_path
+):
+    lab = lab_without_key_watcher
+    before = lab.command(*SPIS).stdout.split()
+    reports = f"--extra-vars=rotation_report_dir={tmp_path}"
+    status, said = ansible(lab, "rotate-ipsec-key.yml", reports)
+    assert status == 2, said
+    assert "Set rotation_restart_agents: true" in " ".join(said.split())
+    assert lab.command(*SPIS).stdout.split() == before
+
+    allow = "--extra-vars=rotation_restart_agents=true"
+    status, said = ansible(lab, "rotate-ipsec-key.yml", reports, allow)
+    assert status == 0, said
+    assert "restarting the agent of node2" in said
+    assert lab.command(*SPIS).stdout.split() == [str(int(before[0]) % 15 + 1)] * 3
+    assert lab.ping("node1", "node2") == 5

@@ -68,3 +68,16 @@ def test_known_bug_is_accepted_by_its_name_only(playbooks):
     run = playbooks.rotate("--extra-vars={rotation_accept_known_bugs: [all]}")
     assert run.status == 2
     assert "cilium-44335, cilium-42721" in run.out
+
+
+def test_drops_that_a_rotation_does_not_explain_fail_the_run(playbooks, fleet):
+    fleet.drops_with_key[4] = 7
+    run = playbooks.rotate()
+    assert run.status == 2
+    failure = run.task("Fail if packets were dropped")
+    assert "XfrmInStateProtoError rose by 7 on node1, which a rotation" in " ".join(
+        failure.split()
+    )
+    # It is over all the same: the next run draws a key of its own.
+    assert parse_key(fleet.secret_line).key_id == 4
+    assert playbooks.rotate("--check").status == 0

@@ -57,7 +57,9 @@ class FleetReader:
             if node in {None, name}
         }
 
-    def assess(self, *, audit=False):
+    def assess(self, *, audit=False, after_first=None):
+        if after_first is not None:
+            after_first()
         verdict = Verdict.STALE if self.findings else Verdict.HEALTHY
         found = (*self.findings, *(self.audit_findings if audit else ()))
         readings = tuple(NodeReading(name, read=True) for name in self.fleet.nodes)
@@ -67,7 +69,7 @@ class FleetReader:
         )
 
 
-async def _runs_nothing(_pod, _container, argv, *_streams):
+async def runs_nothing(_pod, _container, argv, *_streams):
     raise executable_not_found(argv[0])
 
 
@@ -78,7 +80,7 @@ def fleet(tmp_path):
 
 @pytest.fixture
 def api(fleet):
-    made = Api(fleet, _runs_nothing)
+    made = Api(fleet, runs_nothing)
     yield made
     made.close()
 

@@ -85,8 +85,10 @@ class Node:
 class Fleet:
     """Three nodes, their kernels and the API that shows them."""
 
-    def __init__(self, folder: Path, key_id=3, duration_s=0.0, size=3):
+    def __init__(self, folder: Path, key_id=3, duration_s=0.0, size=3, first=1):
         self.folder = folder
+        #: Fleets whose nodes are peers of this one's, as on a cluster mesh.
+        self.meshed_with: list[Fleet] = []
         self.duration_s = duration_s
         self.size = size
         self.clock = time.monotonic
@@ -97,8 +99,11 @@ class Fleet:
         self.sync_s = 0.0
         self.deleted: list[tuple[str, XfrmState]] = []
         self.stuck_after_restart: set[int] = set()
-        self.nodes = {f"node{n}": Node(n, {key_id: None}) for n in range(1, size + 1)}
+        numbers = range(first, first + size)
+        self.nodes = {f"node{n}": Node(n, {key_id: None}) for n in numbers}
         self.commands: list[list[str]] = []
+        #: Packets that node1 drops once a key is in use, by key ID.
+        self.drops_with_key: dict[int, int] = {}
         self.store = Store()
         self.faults = Faults()
         self.credentials = Credentials()
@@ -210,6 +215,12 @@ class Fleet:
             )
         )
 
+    def peers(self, made):
+        """Every node that a node has states for."""
+        fleets = (self, *self.meshed_with)
+        everyone = (node for fleet in fleets for node in fleet.nodes.values())
+        return [node for node in everyone if node is not made]
+
     def advance(self, made):
         """Bring one node's kernel to where its agent would have it by now."""
         now = self.clock()
@@ -225,6 +236,11 @@ class Fleet:
             if goes is None or goes > now or len(made.spis) == 1
         }
 
+    def proto_errors(self, made):
+        """``XfrmInStateProtoError`` of a node."""
+        dropped = sum(n for spi, n in self.drops_with_key.items() if spi in made.spis)
+        return made.proto_errors + (dropped if made.name == "node1" else 0)
+
     def states(self, name):
         """XFRM states of a node, in a moment without traffic."""
         made = self.nodes[name]
@@ -234,9 +250,7 @@ class Fleet:
         key = self.loaded_key.key
         found = []
         for spi in sorted(made.spis):
-            for peer in self.nodes.values():
-                if peer.number == made.number:
-                    continue
+            for peer in self.peers(made):
                 pair_in = (peer, made)
                 pair_out = (made, peer)
                 stale = peer.number in made.stale_from
@@ -284,8 +298,7 @@ class Fleet:
                 templates=(XfrmTemplate(made.cilium_ip, peer.cilium_ip, spi, 1),),
             )
             for spi in spis
-            for peer in self.nodes.values()
-            if peer is not made
+            for peer in self.peers(made)
         )
 
     def policy_text(self, name):
@@ -310,7 +323,9 @@ class Fleet:
         return "".join(self._text(state) for state in self.states(name))
 
     def _text(self, state):
-        boots = {n.cilium_ip: n.boot_id for n in self.nodes.values()}
+        fleets = (self, *self.meshed_with)
+        nodes = [node for fleet in fleets for node in fleet.nodes.values()]
+        boots = {n.cilium_ip: n.boot_id for n in nodes}
         ends = state.source, state.destination
         key = derive_pair_key(self.loaded_key.key, *ends, *(boots[end] for end in ends))
         zeros = " ".join(["00000000"] * 8) + " "

@@ -40,3 +40,18 @@ def test_errors_of_states_that_are_not_ciliums_are_left_out():
     states = (state(Mark(0x10D00, 0xFFFF0F00), 2), state(None, 9))
     snapshot = Snapshot({"node1": NodeSnapshot("node1", states=states)})
     assert state_errors(snapshot) == {"node1": {"3": {"failed": 2}}}
+
+
+def test_error_of_a_pair_that_was_idle_before_is_told_by_the_old_keys_states():
+    drops = {"XfrmInStateProtoError": 30}
+    dropped = {"node2": drops, "node3": drops}
+    refused = {"node2": {"3": {"failed": 30}}, "node3": {"4": {"failed": 30}}}
+    explained, (line,) = explain(dropped, [], refused, key_id=4)
+    assert "cured" in explained[0]
+    assert "on node3" in line
+
+
+def test_packets_that_the_default_drop_policy_stopped_are_explained():
+    explained, unexplained = explain({"node1": {"XfrmOutPolBlock": 2}}, [])
+    assert "plain text" in explained[0]
+    assert unexplained == []

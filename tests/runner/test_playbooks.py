@@ -107,10 +107,10 @@ def test_lock_is_given_back_where_the_playbook_took_it(value, tmp_path):
     variables = {"ipsec_namespace": "cilium", "rotation_secret_name": "own keys"}
     (tmp_path / "vars.yml").write_text(yaml.safe_dump(variables))
     extra = (value.replace("{folder}", str(tmp_path)),)
-    target = RotateOptions(namespace="other", extra_vars=extra).target()
+    target = RotateOptions(namespace="other", extra_vars=extra).targets()[0]
     assert (target.namespace, target.secret_name) == ("cilium", "own keys")
 
 
 def test_values_that_only_ansible_understands_are_left_to_it(tmp_path):
     extra = ("@missing.yml", "{not: [yaml", "'open", f"@{tmp_path}")
-    assert RotateOptions(extra_vars=extra).target().namespace == "kube-system"
+    assert RotateOptions(extra_vars=extra).targets()[0].namespace == "kube-system"

@@ -1,7 +1,8 @@
-"""Run the agent: ``python -m runbooks.lab.agent CONFIG``."""
+"""Run the agent: ``python -m runbooks.lab.agent CONFIG [FLAG...]``."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import threading
 from pathlib import Path
@@ -15,10 +16,17 @@ from runbooks.xfrm.keys import KeyFormatError
 
 def main() -> int:
     """Run until stopped; says "ready" on standard output once it has joined."""
-    config = AgentConfig.read(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("config", type=Path)
+    parser.add_argument(
+        "--enable-ipsec-key-watcher", choices=("true", "false"), default="true"
+    )
+    flags = parser.parse_args()
+    config = AgentConfig.read(flags.config)
+    watches_key = flags.enable_ipsec_key_watcher == "true"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     try:
-        agent = Agent(config, boot_id)
+        agent = Agent(config, boot_id, watches_key=watches_key)
     except (OSError, KeyFormatError) as error:
         log("Failed to load IPsec keyfile", level="error", module="agent", error=error)
         return 1

@@ -38,8 +38,11 @@ class Agent:
         boot_id: The kernel's boot ID.
     """
 
-    def __init__(self, config: AgentConfig, boot_id: str) -> None:
+    def __init__(
+        self, config: AgentConfig, boot_id: str, *, watches_key: bool = True
+    ) -> None:
         self.config = config
+        self._watches_key = watches_key
         self.boot_id = boot_id
         self.memory = Memory()
         self.key = self._load_key()
@@ -95,7 +98,8 @@ class Agent:
         # Peers may use this node's states as soon as they read of it.
         self._announce()
         self.store.follow(revision)
-        self._in_background(self._follow_key_file)
+        if self._watches_key:
+            self._in_background(self._follow_key_file)
         self._every(self.config.reclaim_interval_s, self._reclaim)
         self._every(self.config.sync_interval_s, self._sync)
         self._every(self.config.rewrite_interval_s, self._rewrite)

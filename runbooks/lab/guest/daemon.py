@@ -80,7 +80,7 @@ class Daemon:
     async def _agent_request(self, request: dict[str, Any], *_: Any) -> dict[str, Any]:
         match request["action"]:
             case "start":
-                await self._agent.start()
+                await self._agent.start(request["flags"])
             case "stop":
                 await self._agent.stop(request.get("signal", "TERM"))
         return self._agent.status()

@@ -39,7 +39,9 @@ mount -t overlay overlay \
 hostname "$LAB_NAME"
 
 ip link set lo up
-ip link set vec0 address "$LAB_MAC" name eth0
+# A kernel that had to wait for a core comes back to a burst: keep all of it.
+echo 32768 > /proc/sys/net/core/netdev_max_backlog
+ip link set vec0 address "$LAB_MAC" name eth0 txqueuelen 32768
 ip addr add "$LAB_IP/24" dev eth0
 ip link set eth0 up
 # Encrypted packets have the addresses of cilium_host outside.

@@ -32,8 +32,8 @@ class AgentProcess:
         #: Counts the changes of the status.
         self.version = 0
 
-    async def start(self) -> None:
-        """Start the agent unless it runs."""
+    async def start(self, flags: list[str]) -> None:
+        """Start the agent with flags like cilium-agent's, unless it runs."""
         if self._process is not None:
             return
         with AGENT_LOG.open("ab") as log:
@@ -42,6 +42,7 @@ class AgentProcess:
                 "-m",
                 "runbooks.lab.agent",
                 self._config,
+                *flags,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,

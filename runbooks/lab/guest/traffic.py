@@ -35,18 +35,28 @@ class Sender:
     def __init__(self, address: str) -> None:
         self.sent = 0
         self.refused = 0
+        self._owed = 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._target = (address, PORT)
 
     def send(self, count: int, run: int) -> None:
-        """Send the next ``count`` packets; what the kernel refuses counts."""
-        for _ in range(count):
-            self.sent += 1
+        """Send the next ``count`` packets; what the kernel refuses counts.
+
+        A full buffer of the socket is no refusal: nothing was sent, and nothing
+        can be lost. What is left is sent the next time. XFRM can't be what asks to
+        wait here, since packets meet it after they have left the pod.
+        """
+        self._owed += count
+        while self._owed:
             try:
-                self._socket.sendto(_PACKET.pack(self.sent, run), self._target)
+                self._socket.sendto(_PACKET.pack(self.sent + 1, run), self._target)
+            except BlockingIOError:
+                return
             except OSError:
                 self.refused += 1
+            self.sent += 1
+            self._owed -= 1
 
     def burst(self, count: int) -> None:
         """Send packets as fast as they go, many to a system call.

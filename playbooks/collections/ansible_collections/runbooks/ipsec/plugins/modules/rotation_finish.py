@@ -8,6 +8,7 @@ description:
 options: {}
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
+  - runbooks.ipsec.clusters
 author:
   - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)
 """

@@ -24,6 +24,7 @@ options:
     default: false
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
+  - runbooks.ipsec.clusters
 author:
   - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)
 """

@@ -27,6 +27,7 @@ options:
     default: []
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
+  - runbooks.ipsec.clusters
 author:
   - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)
 """

@@ -35,6 +35,7 @@ options:
     default: 60
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
+  - runbooks.ipsec.clusters
 author:
   - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)
 """

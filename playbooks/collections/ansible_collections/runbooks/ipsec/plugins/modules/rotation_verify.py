@@ -24,6 +24,22 @@ options:
     type: list
     elements: dict
     default: []
+  refused_before:
+    description:
+      - What the nodes' states had refused before the rotation, in packets by node,
+        SPI and kind.
+    type: dict
+    default: {}
+  refused_since:
+    description: The same, as each of the waits saw it last.
+    type: list
+    elements: dict
+    default: []
+  key_id:
+    description:
+      - The new key ID. What states of another one refuse was broken before.
+    type: int
+    default: 0
   lock:
     description: Whether the run holds the lock, and has to renew it.
     type: bool
@@ -34,6 +50,7 @@ options:
     default: 60
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
+  - runbooks.ipsec.clusters
 author:
   - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)
 """
@@ -61,7 +78,9 @@ explained:
   elements: str
   sample: []
 unexplained:
-  description: Counters that rose without an explanation, a sentence each.
+  description:
+    - Counters that rose without an explanation, a sentence each. The role fails where
+      there is one.
   returned: always
   type: list
   elements: str

@@ -6,6 +6,7 @@ they can show progress while they wait, and they end when the controller does.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -15,14 +16,19 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.runbooks.ipsec.plugins.doc_fragments.cluster import (
-    ModuleDocFragment,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COLLECTION = "ansible_collections.runbooks.ipsec.plugins.modules"
+STEPS = "runbooks.rotation.ansible"
+# Ansible loads an action plugin before it forks the worker that runs it: what is
+# imported here is imported once, and not again for every step. A package that is
+# missing is told of when a step is called.
+with contextlib.suppress(ImportError):
+    importlib.import_module(STEPS)
+
+COLLECTION = "ansible_collections.runbooks.ipsec.plugins"
+FRAGMENTS = "runbooks.ipsec."
 SPEC_KEYS = ("type", "default", "required", "choices", "elements")
 
 
@@ -57,11 +63,13 @@ class StepAction(ActionBase):
 
     def _argument_spec(self) -> dict[str, dict[str, Any]]:
         name = self._task.action.rpartition(".")[2]
-        module = importlib.import_module(f"{COLLECTION}.{name}")
+        module = importlib.import_module(f"{COLLECTION}.modules.{name}")
         documented = yaml.safe_load(module.DOCUMENTATION)
         options = dict(documented.get("options") or {})
-        if "runbooks.ipsec.cluster" in documented.get("extends_documentation_fragment"):
-            options |= yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
+        for fragment in documented["extends_documentation_fragment"]:
+            short = fragment.removeprefix(FRAGMENTS)
+            found = importlib.import_module(f"{COLLECTION}.doc_fragments.{short}")
+            options |= yaml.safe_load(found.ModuleDocFragment.DOCUMENTATION)["options"]
         return {
             option: {key: about[key] for key in SPEC_KEYS if key in about}
             for option, about in options.items()
@@ -69,7 +77,7 @@ class StepAction(ActionBase):
 
     def _function(self) -> Callable[..., dict[str, Any]]:
         try:
-            steps = importlib.import_module("runbooks.rotation.ansible")
+            steps = importlib.import_module(STEPS)
         except ImportError as error:
             raise AnsibleActionFail(
                 "The Python package cilium-ipsec-runbooks is not installed, or not"
