@@ -36,6 +36,8 @@ class DaemonSetController:
         self._store = store
         self._kubelets = kubelets
         self._pods: dict[str, str] = {}
+        #: Nodes whose Pod a rollout replaces; its deletion asks for no other.
+        self._rolling: set[str] = set()
         self._agents: dict[str, dict[str, Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._rollout: asyncio.Task[None] | None = None
@@ -63,6 +65,8 @@ class DaemonSetController:
         meta = event.object["metadata"]
         if event.resource == "pods" and event.type == "DELETED":
             for node in self._lab.nodes:
+                if node.name in self._rolling:
+                    continue
                 if self._pods.get(node.name) == meta["name"]:
                     self._start(self._replace(node))
         elif event.resource == _DAEMONSET and event.type == "MODIFIED":
@@ -112,9 +116,10 @@ class DaemonSetController:
             pod = self._store.get("pods", self._pods[node.name], NAMESPACE)
             generation = pod["metadata"]["labels"]["pod-template-generation"]
             if generation != str(self._generation()):
-                name = self._pods.pop(node.name)
-                self._store.delete("pods", name, NAMESPACE)
+                self._rolling.add(node.name)
+                self._store.delete("pods", self._pods[node.name], NAMESPACE)
                 await self._replace(node)
+                self._rolling.discard(node.name)
         self._count()
 
     def _count(self) -> None:

@@ -47,6 +47,8 @@ def watch_key(lab, value):
     lab.command(*agents, "patch", "configmap", "cilium-config", "-p", patch)
     lab.command(*agents, "rollout", "restart", "daemonset", "cilium")
     lab.command(*agents, "rollout", "status", "daemonset", "cilium", "--timeout=60s")
+    pods = lab.command(*agents, "get", "pods", "-l", "k8s-app=cilium", "-o", "name")
+    assert len(pods.stdout.split()) == 3
 
 
 def ansible(lab, playbook, *options):
