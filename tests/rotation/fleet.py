@@ -7,6 +7,7 @@ when a node is looked at, so nothing runs in the background.
 
 import asyncio
 import base64
+import contextlib
 import json
 import socket
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from runbooks.lab.kubeapi import Credentials, Faults, Store, serve
+from runbooks.lab.kubeapi import Credentials, Faults, StatusError, Store, serve
 from runbooks.lab.kubeapi.objects import (
     agent_pod,
     cilium_node,
@@ -91,6 +92,9 @@ class Fleet:
         self.duration_s = duration_s
         self.size = size
         self.clock = time.monotonic
+        self._loaded = parse_key(key_line(key_id))
+        #: Every key that the Secret has held, as far as anybody looked.
+        self.keys = {self._loaded.key}
         self.restarted: list[str] = []
         self.sync_s = 0.0
         self.deleted: list[tuple[str, XfrmState]] = []
@@ -157,6 +161,14 @@ class Fleet:
     def secret_line(self):
         return base64.b64decode(self.secret["data"]["keys"]).decode()
 
+    @property
+    def loaded_key(self):
+        """What the agents have: without a Secret or a key in it, the one before."""
+        with contextlib.suppress(StatusError, ValueError):
+            self._loaded = parse_key(self.secret_line)
+            self.keys.add(self._loaded.key)
+        return self._loaded
+
     def write_secret(self, line):
         changed = self.secret
         changed["data"]["keys"] = base64.b64encode(line.encode()).decode()
@@ -212,7 +224,7 @@ class Fleet:
     def advance(self, made):
         """Bring one node's kernel to where its agent would have it by now."""
         now = self.clock()
-        key_id = parse_key(self.secret_line).key_id
+        key_id = self.loaded_key.key_id
         seen = made.seen_s.setdefault(key_id, now)
         if key_id not in made.spis and not made.stuck and now - seen >= made.delay_s:
             made.spis = dict.fromkeys(made.spis, now + self.duration_s)
@@ -235,7 +247,7 @@ class Fleet:
         made.looks += 1
         for other in self.nodes.values():
             self.advance(other)
-        key = parse_key(self.secret_line).key
+        key = self.loaded_key.key
         found = []
         for spi in sorted(made.spis):
             for peer in self.peers(made):
@@ -315,9 +327,7 @@ class Fleet:
         nodes = [node for fleet in fleets for node in fleet.nodes.values()]
         boots = {n.cilium_ip: n.boot_id for n in nodes}
         ends = state.source, state.destination
-        key = derive_pair_key(
-            parse_key(self.secret_line).key, *ends, *(boots[end] for end in ends)
-        )
+        key = derive_pair_key(self.loaded_key.key, *ends, *(boots[end] for end in ends))
         zeros = " ".join(["00000000"] * 8) + " "
         lines = [
             f"src {state.source} dst {state.destination}",
