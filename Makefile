@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs soak bench lock clean setup-python setup-demo setup-test
+.PHONY: help demo test lint docs soak bench compat lock clean setup-python setup-demo setup-test
 
 # The environment's commands come first; the lab's are often in sbin.
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
@@ -17,7 +17,7 @@ demo: setup-demo ## Watch a real cluster go stale, be diagnosed and healed
 	@.venv/bin/python -m runbooks.demo
 
 # pytest runs last, so that its summaries close the output.
-test: setup-test ## Lint, build the docs, and run every test but soak and bench
+test: setup-test ## Lint, build the docs, and run every test but the slow ones
 	@.ci/timed lint .ci/lint
 	@.ci/timed docs $(MAKE) --no-print-directory docs
 	@.ci/timed tests .ci/test $(PYTEST_ARGS)
@@ -35,6 +35,9 @@ soak: setup-test ## Run long repetitions; tables go under docs/reference/
 
 bench: setup-test ## Measure; tables go under docs/reference/
 	@.venv/bin/pytest -m bench $(PYTEST_ARGS)
+
+compat: setup-test ## Run the playbooks on every version of Ansible they allow
+	@.venv/bin/pytest tests/playbooks/test_ansible_versions.py $(PYTEST_ARGS)
 
 lock: setup-python ## Resolve the dependencies anew; LOCK_ARGS=--upgrade for newest
 	@.ci/lock $(LOCK_ARGS)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
-import threading
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kubernetes import client
-from kubernetes.client.exceptions import ApiException
-from kubernetes.stream import stream
+from websocket import WebSocketBadStatusException, WebSocketException
 
+from runbooks.collect.exec_socket import ERROR, STDERR, STDOUT, ExecApiClient
 from runbooks.collect.node_files import NodeFile
 from runbooks.collect.objects import AGENT_CONTAINER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PART = re.compile(
     r"^@@ file (?P<name>\S+)\n(?P<text>.*?)\n?@@ status (?P<status>\d+)$",
@@ -22,6 +25,8 @@ _PART = re.compile(
 _COMPLAINTS = re.compile(
     r"^@@ file (\S+)\n(.*?)(?=^@@ file |\Z)", re.DOTALL | re.MULTILINE
 )
+# In the words of kube-apiserver, which asks for get and, since 1.35, for create.
+_REFUSED_VERB = re.compile(r'cannot (\w+) resource "pods/exec"')
 
 #: Exit status of what could not be started, as shells have it.
 NOT_RUN = 127
@@ -29,6 +34,18 @@ NOT_RUN = 127
 
 class ExecError(Exception):
     """An agent's pod could not be read; the text says why."""
+
+
+class ExecRefusedError(ExecError):
+    """There is no right to enter an agent's pod.
+
+    Attributes:
+        needs: The verb and the resource that are missing.
+    """
+
+    def __init__(self, needs: str) -> None:
+        super().__init__(f"no right to {needs}, and so not to enter its agent's pod")
+        self.needs = needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +80,9 @@ class AgentExec:
     """Runs commands in pods; safe to use from several threads."""
 
     def __init__(self, settings: client.Configuration, namespace: str) -> None:
-        self._settings = settings
         self._namespace = namespace
         self._script = resources.files(__package__).joinpath("read_node.sh").read_text()
-        # The client's WebSocket calls swap a method of its ApiClient meanwhile.
-        self._threads = threading.local()
+        self._core = client.CoreV1Api(ExecApiClient(settings))
 
     def read(
         self, pod: str, *, full: bool, limit_s: float, policies: bool = False
@@ -112,8 +127,7 @@ class AgentExec:
             ExecError: The command could not be run or did not end in time.
         """
         try:
-            answer = stream(
-                self._core().connect_get_namespaced_pod_exec,
+            channels = self._core.connect_get_namespaced_pod_exec(
                 pod,
                 self._namespace,
                 container=AGENT_CONTAINER,
@@ -125,46 +139,47 @@ class AgentExec:
                 _preload_content=False,
                 _request_timeout=limit_s,
             )
-        except ApiException as error:
-            raise ExecError(_refusal(error)) from None
-        except Exception as error:  # noqa: BLE001 - websocket-client raises its own
-            raise ExecError(f"its agent's pod can't be entered: {error}") from None
-        try:
-            answer.run_forever(timeout=limit_s)
-            if answer.is_open():
-                raise ExecError(f"its agent did not answer within {limit_s:g} s")
-            out, complaint = _text(answer.read_stdout()), _text(answer.read_stderr())
-            return Ran(_status(answer), out, complaint)
-        except ExecError:
-            raise
-        except Exception as error:  # noqa: BLE001 - websocket-client raises its own
+        except TimeoutError as error:
+            raise ExecError(f"{error} from its agent") from None
+        except WebSocketBadStatusException as error:
+            raise _refusal(error) from None
+        except (WebSocketException, OSError, ValueError) as error:
             raise ExecError(f"the connection to its agent broke: {error}") from None
-        finally:
-            answer.close()
-
-    def _core(self) -> client.CoreV1Api:
-        core: client.CoreV1Api | None = getattr(self._threads, "core", None)
-        if core is None:
-            core = client.CoreV1Api(client.ApiClient(self._settings))
-            self._threads.core = core
-        return core
+        status, why = _ended(channels)
+        complaint = _text(channels, STDERR)
+        return Ran(status, _text(channels, STDOUT), complaint or why)
 
 
-def _status(answer: Any) -> int:
+def _ended(channels: Mapping[int, bytes]) -> tuple[int, str]:
+    """Exit status of the command, and why it has none of its own."""
     try:
-        return int(answer.returncode)
+        status = json.loads(channels[ERROR])
+        if status["status"] == "Success":
+            return 0, ""
     except (TypeError, ValueError, LookupError):
-        return NOT_RUN  # it could not be started, or the end was not told
+        return NOT_RUN, "the connection ended before the command did"
+    try:
+        return int(status["details"]["causes"][0]["message"]), ""
+    except (TypeError, ValueError, LookupError):
+        return NOT_RUN, str(status.get("message", ""))
 
 
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+def _text(channels: Mapping[int, bytes], channel: int) -> str:
+    return channels.get(channel, b"").decode(errors="replace")
 
 
-def _refusal(error: ApiException) -> str:
-    reason = str(error.reason or error)
-    if "403" in reason or error.status == 403:
-        return "no right to enter its agent's pod: get and create on pods/exec needed"
-    if "404" in reason or error.status == 404:
-        return "its agent's pod is gone"
-    return f"its agent's pod can't be entered: {reason.splitlines()[0][:200]}"
+def _refusal(error: WebSocketBadStatusException) -> ExecError:
+    try:
+        said = str(json.loads(error.resp_body or b"")["message"])
+    except (TypeError, ValueError, LookupError):
+        said = ""
+    match error.status_code:
+        case 403:
+            verb = _REFUSED_VERB.search(said)
+            return ExecRefusedError(
+                f"{verb[1] if verb else 'get, create'} on pods/exec"
+            )
+        case 404 if "container not found" not in said:
+            return ExecError("its agent's pod is gone")
+    words = ": ".join(filter(None, [str(error.status_code), " ".join(said.split())]))
+    return ExecError(f"its agent's pod can't be entered: {words[:200]}")

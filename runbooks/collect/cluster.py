@@ -8,9 +8,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from runbooks.collect import node_files
-from runbooks.collect.agent_exec import AgentExec, Answer, ExecError, Ran
+from runbooks.collect.agent_exec import (
+    AgentExec,
+    Answer,
+    ExecError,
+    ExecRefusedError,
+    Ran,
+)
 from runbooks.collect.api import AbsentError, ClusterApi
-from runbooks.collect.errors import CollectError, UsageError
+from runbooks.collect.errors import CollectError, NotPermittedError, UsageError
 from runbooks.collect.objects import (
     Object,
     agent_facts,
@@ -80,10 +86,12 @@ class NodeAnswer:
     Attributes:
         node: The node's part of a snapshot.
         files: The files that it was read from.
+        needs: The right that was missing to enter the pod, if one was.
     """
 
     node: NodeSnapshot
     files: Mapping[str, NodeFile]
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +272,11 @@ class ClusterReader:
     def read_nodes(
         self, objects: ClusterObjects, *, full: bool, policies: bool = False
     ) -> dict[str, NodeAnswer]:
-        """Read all nodes side by side; returns when the last one is done."""
+        """Read all nodes side by side; returns when the last one is done.
+
+        Raises:
+            NotPermittedError: No agent's pod may be entered at all.
+        """
         run = AgentExec(self._api.settings, objects.namespace)
         pods = _pod_by_node(objects.pods)
 
@@ -274,6 +286,12 @@ class ClusterReader:
         with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
             answers = pool.map(read, sorted(pods.items()))
             found = {answer.node.name: answer for answer in answers}
+        needs = next((a.needs for a in found.values() if a.needs), "")
+        if needs and not any(answer.files for answer in found.values()):
+            raise NotPermittedError(
+                f"The kubeconfig's user has no right to {needs} in namespace"
+                f" {objects.namespace}: no node can be read."
+            )
         for cilium_node in objects.facts().cilium_nodes.values():
             name = cilium_node.name
             if name not in found:
@@ -302,6 +320,8 @@ def _read_node(
         answer = run.read(
             facts.pod or "", full=full, limit_s=NODE_LIMIT_S, policies=policies
         )
+    except ExecRefusedError as error:
+        return _unread(name, facts, f"{name}: not read, {error}.", error.needs)
     except ExecError as error:
         return _unread(name, facts, f"{name}: not read, {error}.")
     node = node_files.read_node(name, answer.files)
@@ -320,8 +340,8 @@ def _read_node(
     )
 
 
-def _unread(name: str, facts: AgentFacts, why: str) -> NodeAnswer:
-    return NodeAnswer(NodeSnapshot(name, agent=facts, unread=(why,)), {})
+def _unread(name: str, facts: AgentFacts, why: str, needs: str = "") -> NodeAnswer:
+    return NodeAnswer(NodeSnapshot(name, agent=facts, unread=(why,)), {}, needs)
 
 
 def _reasons(name: str, node: NodeSnapshot, answer: Answer) -> tuple[str, ...]:

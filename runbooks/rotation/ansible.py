@@ -16,7 +16,7 @@ from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.drops import highest, state_errors_since
 from runbooks.rotation.errors import RefusedError, RotationError
 from runbooks.rotation.key_files.node import looked_at
-from runbooks.rotation.lock import Holder, Lock, acquire, renewing
+from runbooks.rotation.lock import Holder, Lock, Renewal, acquire
 from runbooks.rotation.mesh import steps as mesh_steps
 from runbooks.rotation.mesh.clusters import Mesh
 from runbooks.rotation.objects import Target
@@ -274,17 +274,20 @@ def session_of(
         key_files=options["key_distribution"] == "files",
     )
     cluster = Cluster.connect(target)
-    held = None
+    renewal = None
     if options.get("lock") and not call["check_mode"]:
         holder = Holder.of_process(call["controller_pid"])
         held = Lock(cluster, holder, options["lock_duration"])
-    renew = renewing(held)
+        renewal = Renewal(held, lambda: os.getppid() == call["controller_pid"])
+        renewal.renew()
+        renewal.begin()
 
     def between() -> None:
         # A worker outlives a killed controller; waiting on would keep the lock.
         if os.getppid() != call["controller_pid"]:
             raise RotationError("The playbook's process is gone; this step ends too.")
-        renew()
+        if renewal is not None:
+            renewal.require()
 
     return Session(
         cluster=cluster,

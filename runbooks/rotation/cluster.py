@@ -23,6 +23,7 @@ from runbooks.rotation.errors import (
     RotationError,
     TransientError,
 )
+from runbooks.rotation.memory import guard_memory
 from runbooks.rotation.objects import (
     PROCESS_ANNOTATION,
     AgentPod,
@@ -75,16 +76,18 @@ class Cluster:
                 context=target.context,
                 client_configuration=settings,
             )
-        except config.ConfigException as error:
+        except Exception as error:  # noqa: BLE001 - YAML, files, base64, plug-ins
+            why = " ".join(str(error).split()) or type(error).__name__
             raise RotationError(
-                f"The kubeconfig can't be used: {error}. Set KUBECONFIG, or the"
-                " variables ipsec_kubeconfig and ipsec_context."
+                f"The kubeconfig can't be used: {why.rstrip('.')}. Set KUBECONFIG, or"
+                " the variables ipsec_kubeconfig and ipsec_context."
             ) from None
         settings.retries = False
         return cls(target, client.ApiClient(settings))
 
     def key_secret(self) -> KeySecret:
         """Read the Secret that holds the key."""
+        guard_memory()
         name = self.target.secret_name
         secret = self._call(
             self._core.read_namespaced_secret,
@@ -311,7 +314,14 @@ class Cluster:
                 f"the API server at {self.api.configuration.host}, which does not"
                 f" answer ({type(error).__name__} on the attempt to {doing})"
             ) from None
-        answer: dict[str, Any] = json.loads(content)
+        answer = _object(content)
+        if answer is None:
+            # Without a word of it: a login page may quote the request.
+            raise TransientError(
+                f"the API server at {self.api.configuration.host}, which gave an"
+                " answer that is none of Kubernetes (a proxy's or login page?) on the"
+                f" attempt to {doing}"
+            )
         return answer
 
     def _explain(
@@ -342,6 +352,15 @@ class Cluster:
                     _retry_after_s(error),
                 )
         return RotationError(f"Could not {doing}: {error.status} {error.reason}.")
+
+
+def _object(content: bytes) -> dict[str, Any] | None:
+    """An object or a list of them; ``None`` for what Kubernetes wouldn't answer."""
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) and "metadata" in answer else None
 
 
 def _retry_after_s(error: ApiException) -> float | None:

@@ -12,6 +12,7 @@ import datetime
 import getpass
 import os
 import socket
+import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -242,21 +243,52 @@ def acquire(locks: Mapping[str, Lock]) -> str | None:
     return ", ".join(dict.fromkeys(previous)) or None
 
 
-def renewing(lock: Lock | None) -> Callable[[], None]:
-    """A callable that renews a lock, or does nothing where there is none.
+class Renewal:
+    """Shows life while a step is at work, however long it waits for an answer.
 
     An API server that doesn't answer is no reason to stop: whoever wants the
     lock can't reach it either.
+
+    Args:
+        lock: The lock that this run holds.
+        alive: Whether the run is still there; one that isn't must not keep it.
     """
 
-    def renew() -> None:
-        if lock is None:
-            return
+    def __init__(self, lock: Lock, alive: Callable[[], bool]) -> None:
+        self._lock = lock
+        self._alive = alive
+        self._lost: LockLostError | None = None
+        self._over = threading.Event()
+
+    def begin(self) -> None:
+        """Renew from now on, in a thread that ends with its process."""
+        threading.Thread(target=self._go_on, name="lock", daemon=True).start()
+
+    def end(self) -> None:
+        """Renew no more."""
+        self._over.set()
+
+    def require(self) -> None:
+        """Look whether the lock is still this run's.
+
+        Raises:
+            LockLostError: If it is someone else's by now.
+        """
+        if self._lost is not None:
+            raise self._lost
+
+    def renew(self) -> None:
+        """Show life now, if it is time for it."""
         try:
-            lock.renew()
-        except LockLostError:
-            raise
+            self._lock.renew()
+        except LockLostError as error:
+            self._lost = error
         except RotationError:
             return
 
-    return renew
+    def _go_on(self) -> None:
+        # Three attempts for each renewal that is due.
+        while not self._over.wait(self._lock.duration_s / 9):
+            if not self._alive() or self._lost is not None:
+                return
+            self.renew()

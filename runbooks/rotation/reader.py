@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from runbooks.collect.cluster import ClusterReader
-from runbooks.collect.errors import CollectError, UnreachableError
+from runbooks.collect.errors import CollectError, NotPermittedError, UnreachableError
 from runbooks.diagnose import diagnose
 from runbooks.rotation.errors import RotationError, TransientError
 from runbooks.rotation.session import Assessment
@@ -59,5 +59,7 @@ def _in_own_words(read: Callable[[], T]) -> T:
         return read()
     except UnreachableError as error:
         raise TransientError(f"the cluster ({error})") from None
+    except NotPermittedError as error:
+        raise RotationError(f"{error} playbooks/files/rbac.yml grants it.") from None
     except CollectError as error:
         raise RotationError(str(error)) from None

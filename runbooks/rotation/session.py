@@ -131,8 +131,8 @@ class Session:
         cluster: The Kubernetes API.
         reader: The nodes' kernels.
         tell: Shows the operator a line while a step is at work.
-        between: Called again and again during waits: renews the lock, and
-            raises where the run has to end.
+        between: Called again and again during waits; raises where the run has to
+            end, because its lock is lost or its playbook gone.
         brief: Pace of a single read that may meet a moment without answer.
     """
 

@@ -69,7 +69,7 @@ def wait_until(
         pace: Limit and interval.
         what: What is waited for, for the sentence at the limit.
         tell: Is told a line whenever what is pending changes.
-        between: Called before every look, and free to raise: renews the lock.
+        between: Called before every look, and free to raise.
 
     Returns:
         The value of the look that left nothing pending.

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from runbooks.lab.kubeapi import executable_not_found, service_account
+from tests.playbooks.leaks import files, leaks
 from tests.rotation.fleet import Api, Fleet
 
 ROOT = Path(__file__).parents[2]
@@ -176,6 +177,8 @@ class Playbooks:
         self.grant = grant
         self._kubeconfig_of = kubeconfig_of
         self.reports = folder / "reports"
+        self.ran = []
+        self.program = [ANSIBLE_PLAYBOOK]
         self.environment = os.environ | {
             "HOME": str(folder / "home"),
             "TMPDIR": str(folder / "tmp"),
@@ -205,19 +208,21 @@ class Playbooks:
             "repair_limit": 10,
         }
         extra = [f"--extra-vars={name}={value}" for name, value in variables.items()]
-        return [ANSIBLE_PLAYBOOK, playbook, *extra, *options]
+        return [*self.program, playbook, *extra, *options]
 
-    def start(self, playbook, *options):
+    def start(self, playbook, *options, cwd=PLAYBOOKS, before=()):
+        path = PLAYBOOKS / playbook if cwd != PLAYBOOKS else playbook
         process = subprocess.Popen(
-            self.command(playbook, *options),
-            cwd=PLAYBOOKS,
+            [*before, *self.command(str(path), *options)],
+            cwd=cwd,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        return RunningPlaybook(process)
+        self.ran.append(RunningPlaybook(process))
+        return self.ran[-1]
 
     def run(self, playbook, *options):
         return self.start(playbook, *options).finish()
@@ -260,7 +265,10 @@ def merged_kubeconfig(paths, path):
 
 @pytest.fixture
 def playbooks(fleet, api, tmp_path):
-    """Playbooks that run with the rights of ``files/rbac.yml`` and no more."""
+    """Playbooks that run with the rights of ``files/rbac.yml`` and no more.
+
+    Whatever a test does with them, no key may be found afterwards.
+    """
 
     def grant(name):
         for thing in yaml.safe_load_all((PLAYBOOKS / "files" / name).read_text()):
@@ -273,4 +281,7 @@ def playbooks(fleet, api, tmp_path):
         uid = stored["metadata"]["uid"]
         return api.token_kubeconfig(service_account("kube-system", account, uid))
 
-    return Playbooks(kubeconfig_of, grant, tmp_path)
+    made = Playbooks(kubeconfig_of, grant, tmp_path)
+    yield made
+    said = [(f"output {n}", run.out.encode()) for n, run in enumerate(made.ran)]
+    assert leaks(fleet.keys, [*said, *files(tmp_path)]) == []

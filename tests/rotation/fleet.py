@@ -7,6 +7,7 @@ when a node is looked at, so nothing runs in the background.
 
 import asyncio
 import base64
+import contextlib
 import json
 import socket
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from runbooks.lab.kubeapi import Credentials, Faults, Store, serve
+from runbooks.lab.kubeapi import Credentials, Faults, StatusError, Store, serve
 from runbooks.lab.kubeapi.objects import (
     agent_pod,
     cilium_node,
@@ -29,7 +30,7 @@ from runbooks.lab.kubeapi.objects import (
 )
 from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.objects import Target
-from runbooks.xfrm.keys import derive_pair_key, hash_key_bytes, parse_key
+from runbooks.xfrm.keys import IpsecKey, derive_pair_key, hash_key_bytes, parse_key
 from runbooks.xfrm.model import Direction, Mark, XfrmPolicy, XfrmState, XfrmTemplate
 
 STARTED = "2026-01-02T03:04:05Z"
@@ -64,7 +65,7 @@ class Node:
     looks: int = 0
     #: Where its agent reads the key, if not in the Secret.
     key_file: Path | None = None
-    loaded: str = ""
+    loaded: IpsecKey | None = None
     proto_errors: int = 0
 
     @property
@@ -94,6 +95,9 @@ class Fleet:
         self.duration_s = duration_s
         self.size = size
         self.clock = time.monotonic
+        self._loaded = parse_key(key_line(key_id))
+        #: Every key that the Secret has held, as far as anybody looked.
+        self.keys = {self._loaded.key}
         self.restarted: list[str] = []
         self.sync_s = 0.0
         self.deleted: list[tuple[str, XfrmState]] = []
@@ -160,6 +164,14 @@ class Fleet:
     def secret_line(self):
         return base64.b64decode(self.secret["data"]["keys"]).decode()
 
+    @property
+    def loaded_key(self):
+        """What the agents have: without a Secret or a key in it, the one before."""
+        with contextlib.suppress(StatusError, ValueError):
+            self._loaded = parse_key(self.secret_line)
+            self.keys.add(self._loaded.key)
+        return self._loaded
+
     def write_secret(self, line):
         changed = self.secret
         changed["data"]["keys"] = base64.b64encode(line.encode()).decode()
@@ -174,25 +186,20 @@ class Fleet:
             made.key_file.parent.mkdir(parents=True)
             made.key_file.write_text(line)
             made.key_file.chmod(0o600)
-            made.loaded = line
+            made.loaded = parse_key(line)
 
-    def line_of(self, made):
-        """The line that a node's agent has loaded."""
+    def loaded_key_of(self, made):
+        """What a node's agent has loaded; agents go on with it if there is no other."""
         if made.key_file is None:
-            return self.secret_line
-        try:
-            line = made.key_file.read_text()
-            parse_key(line)
-        except (OSError, ValueError):
-            # Agents go on with what they have.
-            return made.loaded
-        made.loaded = line
-        return line
+            return self.loaded_key
+        with contextlib.suppress(OSError, ValueError):
+            made.loaded = parse_key(made.key_file.read_text())
+        return made.loaded
 
     @property
     def _key(self):
         """The key of all states: which of several is of no matter to them."""
-        return parse_key(self.line_of(next(iter(self.nodes.values())))).key
+        return self.loaded_key_of(next(iter(self.nodes.values()))).key
 
     def configure(self, **settings):
         found = self.store.get("configmaps", "cilium-config", "kube-system")
@@ -244,7 +251,7 @@ class Fleet:
     def advance(self, made):
         """Bring one node's kernel to where its agent would have it by now."""
         now = self.clock()
-        key_id = parse_key(self.line_of(made)).key_id
+        key_id = self.loaded_key_of(made).key_id
         seen = made.seen_s.setdefault(key_id, now)
         if key_id not in made.spis and not made.stuck and now - seen >= made.delay_s:
             made.spis = dict.fromkeys(made.spis, now + self.duration_s)
@@ -347,11 +354,7 @@ class Fleet:
         nodes = [node for fleet in fleets for node in fleet.nodes.values()]
         boots = {n.cilium_ip: n.boot_id for n in nodes}
         ends = state.source, state.destination
-        key = derive_pair_key(
-            self._key,
-            *ends,
-            *(boots[end] for end in ends),
-        )
+        key = derive_pair_key(self._key, *ends, *(boots[end] for end in ends))
         zeros = " ".join(["00000000"] * 8) + " "
         lines = [
             f"src {state.source} dst {state.destination}",

@@ -5,8 +5,9 @@ import time
 import pytest
 
 from runbooks.lab.kubeapi import Fault
-from runbooks.rotation import spread, steps
+from runbooks.rotation import cluster, spread, steps
 from runbooks.rotation.errors import RotationError, WaitLimitError
+from runbooks.rotation.objects import Target
 from runbooks.rotation.session import Session
 from runbooks.rotation.waiting import Pace
 from runbooks.xfrm.keys import parse_key
@@ -17,6 +18,9 @@ PASSING = [
     {"status": 500},
     {"status": 503},
     {"drop": True},
+    {"page": True},
+    {"delay_s": 0.05},
+    {"hang": True},
 ]
 
 
@@ -43,10 +47,14 @@ def run(session):
         "ciliumnodes.cilium.io",
     ],
 )
-def test_rotation_outlasts_a_server_in_trouble(session, fleet, fault, resource):
+def test_rotation_outlasts_a_server_in_trouble(
+    session, fleet, fault, resource, monkeypatch
+):
+    monkeypatch.setattr(cluster, "READ_LIMIT_S", 0.1 if "hang" in fault else 20)
     struck = fleet.faults.add(Fault(resource=resource, times=2, **fault))
     assert not any(result["failed"] for result in run(session))
-    assert struck.seen == 2
+    # What only takes its time is not asked for again.
+    assert struck.seen == 2 or "delay_s" in fault
     assert parse_key(fleet.secret_line).key_id == 4
 
 
@@ -56,6 +64,48 @@ def test_server_that_stays_away_has_a_sentence_and_one_key_at_most(api, fleet, r
     with pytest.raises(WaitLimitError, match=r"API server at https://127.0.0.1:\d+"):
         steps.patch(session, 3, "me")
     assert fleet.secret_line == key_line(3)
+
+
+def test_server_that_hangs_for_ever_has_a_sentence(api, fleet, reader, monkeypatch):
+    monkeypatch.setattr(cluster, "READ_LIMIT_S", 0.05)
+    session = Session(api.connect(), reader, brief=Pace(0.1, 0.01))
+    fleet.faults.add(Fault(hang=True))
+    with pytest.raises(WaitLimitError, match="does not answer"):
+        steps.preflight(session)
+    assert fleet.secret_line == key_line(3)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "There is no kubeconfig at"),
+        ("", "The kubeconfig can't be used: Invalid kube-config"),
+        ("a: [", "The kubeconfig can't be used: while parsing"),
+        ("clusters: 3", "The kubeconfig can't be used"),
+        ("just words", "The kubeconfig can't be used"),
+    ],
+)
+def test_wrong_kubeconfig_has_a_sentence(tmp_path, content, said):
+    path = tmp_path / "config"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(RotationError, match=said) as error:
+        cluster.Cluster.connect(Target(kubeconfig=str(path)))
+    assert "\n" not in str(error.value)
+
+
+def test_context_that_is_not_there_is_named(api):
+    target = Target(kubeconfig=str(api.kubeconfig), context="elsewhere")
+    with pytest.raises(RotationError, match="elsewhere"):
+        cluster.Cluster.connect(target)
+
+
+def test_page_of_a_proxy_has_a_sentence_that_quotes_nothing(api, fleet, reader):
+    session = Session(api.connect(), reader, brief=Pace(0.05, 0.01))
+    fleet.faults.add(Fault(resource="secrets", page=True))
+    with pytest.raises(WaitLimitError, match="none of Kubernetes") as error:
+        steps.patch(session, 3, "me")
+    assert "log in" not in str(error.value)
 
 
 def test_server_lost_right_after_the_patch_leads_to_one_key(

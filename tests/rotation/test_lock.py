@@ -1,12 +1,13 @@
 import datetime
 import subprocess
 import sys
+import time
 
 import pytest
 
 from runbooks.lab.kubeapi import Fault
 from runbooks.rotation.errors import LockLostError, RefusedError
-from runbooks.rotation.lock import LEASE_NAME, Holder, Lock, renewing, surely_dead
+from runbooks.rotation.lock import LEASE_NAME, Holder, Lock, Renewal, surely_dead
 
 ME = Holder("me@here:1", "")
 OTHER = Holder("other@there:2", "elsewhere/pid:[1]/2/3")
@@ -136,14 +137,59 @@ def test_run_that_lost_its_lock_stops(fleet, lock_of, clock):
     age(fleet, 100)
     lock_of(OTHER).acquire()
     clock.now += 100
+    renewal = Renewal(lock, lambda: True)
+    renewal.renew()
     with pytest.raises(LockLostError, match="lost the rotation lock to other@there:2"):
-        renewing(lock)()
+        renewal.require()
 
 
 def test_server_that_does_not_answer_does_not_end_the_run(fleet, lock_of):
     lock = lock_of(ME)
     fleet.faults.add(Fault(resource="leases.coordination.k8s.io", status=503))
-    renewing(lock)()
+    renewal = Renewal(lock, lambda: True)
+    renewal.renew()
+    renewal.require()
+
+
+def renewals(fleet, api, alive):
+    """Hold a lock of 0.2 s, and see whether the Lease is renewed by itself."""
+    lock = Lock(api.connect(), ME, 0.2)
+    lock.acquire()
+    version = lease(fleet)["metadata"]["resourceVersion"]
+    renewal = Renewal(lock, alive)
+    renewal.begin()
+    try:
+        yield from (
+            lease(fleet)["metadata"]["resourceVersion"] != version for _ in renewal_s()
+        )
+    finally:
+        renewal.end()
+
+
+def renewal_s():
+    """Looks at a clock that never jumps, for five seconds."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        yield time.sleep(0.01)
+
+
+def test_lock_is_renewed_while_a_step_waits_for_an_answer(fleet, api):
+    assert any(renewals(fleet, api, lambda: True))
+
+
+def test_lock_of_a_run_that_is_gone_is_not_renewed(fleet, api):
+    asked = []
+
+    def alive():
+        asked.append(1)
+        return False
+
+    renewed = renewals(fleet, api, alive)
+    assert not next(renewed)
+    while not asked:
+        assert not next(renewed)
+    assert not next(renewed)
+    renewed.close()
 
 
 def test_race_for_a_free_lock_has_one_winner(fleet, lock_of):

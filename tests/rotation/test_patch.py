@@ -83,7 +83,9 @@ def test_finished_rotation_lets_the_next_one_start(cluster):
     assert draw(cluster, 4).to_key_id == 5
 
 
-@pytest.mark.parametrize("fault", [{"drop": True}, {"status": 500}, {"status": 503}])
+@pytest.mark.parametrize(
+    "fault", [{"drop": True}, {"page": True}, {"status": 500}, {"status": 503}], ids=str
+)
 @pytest.mark.parametrize("after", [False, True])
 def test_lost_answer_never_leads_to_two_keys(fleet, cluster, fault, after):
     struck = fleet.faults.add(

@@ -23,6 +23,7 @@ class Rotation:
 
     def __init__(self, playbooks):
         self.started = []
+        self.ran = playbooks.ran
         self.folder = playbooks.folder
         self.artifacts = playbooks.folder / "artifacts"
         self.reports = playbooks.reports
@@ -43,7 +44,8 @@ class Rotation:
             text=True,
         )
         self.started.append(process)
-        return RunningPlaybook(process)
+        self.ran.append(RunningPlaybook(process))
+        return self.ran[-1]
 
     def end(self):
         """End what a failed test left running."""

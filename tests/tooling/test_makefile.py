@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ("demo", "test", "lint", "docs", "soak", "bench", "clean")
+TARGETS = ("demo", "test", "lint", "docs", "soak", "bench", "compat", "clean")
 
 
 def _make(*arguments: str) -> str:
@@ -38,8 +38,10 @@ def test_every_target_sets_itself_up_first(target):
     assert commands[0].startswith(".ci/setup ")
 
 
-def test_test_runs_lint_and_docs_and_closes_with_pytest():
+def test_test_runs_lint_and_docs_and_closes_with_the_tests():
     commands = _make("--dry-run", "test")
-    steps = [commands.index(step) for step in (".ci/lint", "sphinx-build", "pytest ")]
+    steps = [commands.index(step) for step in (".ci/lint", "sphinx-build", ".ci/test")]
     assert steps == sorted(steps)
-    assert 'pytest -m "not soak and not bench"' in commands.splitlines()[-1]
+    assert ".ci/test" in commands.splitlines()[-1]
+    script = (ROOT / ".ci" / "test").read_text()
+    assert "'not soak and not bench and not compat'" in script

@@ -26,6 +26,10 @@ _REASONS = {
 _RELEASE_INTERVAL_S = 0.05
 
 
+class PageError(Exception):
+    """The server must answer with a page that is none of Kubernetes."""
+
+
 class ConnectionDroppedError(Exception):
     """The server must close the connection without an answer."""
 
@@ -44,6 +48,8 @@ class Fault:
         delay_s: Seconds to wait first.
         hang: Never answer.
         drop: Close the connection instead of answering.
+        page: Answer 200 with a page of HTML that quotes the request, as a proxy
+            does that wants a login.
         after: Carry the request out first, so that only the answer is lost.
         times: How often; ``None`` for until it is cleared.
         seen: How often it has struck.
@@ -58,6 +64,7 @@ class Fault:
     delay_s: float = 0.0
     hang: bool = False
     drop: bool = False
+    page: bool = False
     after: bool = False
     times: int | None = None
     seen: int = 0
@@ -80,6 +87,7 @@ class Fault:
         Raises:
             StatusError: The answer that was asked for.
             ConnectionDroppedError: The connection must be dropped.
+            PageError: A page must be sent.
         """
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
@@ -88,6 +96,8 @@ class Fault:
             await asyncio.sleep(_RELEASE_INTERVAL_S)
         if self.drop:
             raise ConnectionDroppedError
+        if self.page:
+            raise PageError
         if self.status is not None:
             details = (
                 {"retryAfterSeconds": self.retry_after_s}

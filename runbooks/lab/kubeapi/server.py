@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
@@ -14,7 +14,7 @@ from runbooks.lab.kubeapi.admission import check_shape
 from runbooks.lab.kubeapi.answers import answer, refusal
 from runbooks.lab.kubeapi.credentials import AUTHENTICATED, Identity
 from runbooks.lab.kubeapi.execution import choose_container, exec_request
-from runbooks.lab.kubeapi.faults import ConnectionDroppedError, Faults
+from runbooks.lab.kubeapi.faults import ConnectionDroppedError, Faults, PageError
 from runbooks.lab.kubeapi.openapi_v2 import MEDIA_TYPE, openapi_v2
 from runbooks.lab.kubeapi.rbac import check_access
 from runbooks.lab.kubeapi.request import RequestInfo, parse
@@ -89,6 +89,10 @@ class Api:
             if http.transport is not None:
                 http.transport.abort()
             return web.Response()
+        except PageError:
+            asked = await http.text()
+            page = f"<html><p>Please log in.</p><pre>{asked}</pre></html>"
+            return web.Response(text=page, content_type="text/html")
         except web.HTTPRequestEntityTooLarge:
             message = f"limit is {_BODY_LIMIT_BYTES} bytes"
             return refusal(StatusError(413, "RequestEntityTooLarge", message))
@@ -164,7 +168,7 @@ class Api:
     ) -> web.StreamResponse:
         match (info.resource, info.subresource):
             case ("pods", "exec"):
-                return await self._exec(http, info)
+                return await self._exec(http, identity, info)
             case ("pods", "log"):
                 pod = self.store.get("pods", info.name, info.namespace)
                 container = choose_container(pod, http.query.get("container", ""))
@@ -178,12 +182,18 @@ class Api:
             return await stream_watch(http, self.store, info)
         return await Verbs(self.store, self.credentials).carry_out(http, info)
 
-    async def _exec(self, http: web.Request, info: RequestInfo) -> web.StreamResponse:
+    async def _exec(
+        self, http: web.Request, identity: Identity, info: RequestInfo
+    ) -> web.StreamResponse:
+        upgrade = http.headers.get("Upgrade", "").lower()
+        if upgrade == "websocket":
+            # Since 1.35 (AuthorizePodWebsocketUpgradeCreatePermission) the right
+            # to get, which the method asks for, is not enough.
+            check_access(self.store, identity, replace(info, verb="create"))
         pod = self.store.get("pods", info.name, info.namespace)
         argv = http.query.getall("command", [])
         request = exec_request(pod, argv, http.query)
         await self.dial(pod)
-        upgrade = http.headers.get("Upgrade", "").lower()
         if upgrade == "websocket":
             return await exec_over_websocket(http, request, self.exec_handler)
         if upgrade == "spdy/3.1":

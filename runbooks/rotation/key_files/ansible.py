@@ -15,6 +15,7 @@ from runbooks.rotation.key_files import steps
 from runbooks.rotation.key_files.node import look as look_at
 from runbooks.rotation.key_files.node import looked_at
 from runbooks.rotation.lock import Holder
+from runbooks.rotation.memory import guard_memory
 
 Options = Mapping[str, Any]
 Result = dict[str, Any]
@@ -61,6 +62,7 @@ def write(options: Options, **call: Any) -> Result:
     if call["check_mode"]:
         return {"changed": not turn.has_key, "problem": ""}
     if turn.place == 0:
+        guard_memory()
         _hands.clear()
         _hands[call["task_id"]] = steps.Hand(
             options["turn"]["key_id"],

@@ -5,13 +5,9 @@ module: check
 short_description: Find stale XFRM states and everything else the check knows
 description:
   - Reads every node through its agent's pod, two samples, and diagnoses what it reads.
-options:
-  sample_interval:
-    description: Seconds between the two samples.
-    type: float
-    default: 2
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
+  - runbooks.ipsec.two_samples
 author:
   - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)
 """

@@ -7,13 +7,9 @@ description:
   - Runs the check and keeps the inbound states that two samples prove stale.
   - Leaves out what is not Cilium's, and what the kernel could mistake for another
     state. Changes nothing.
-options:
-  sample_interval:
-    description: Seconds between the two samples of the check.
-    type: float
-    default: 2
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
+  - runbooks.ipsec.two_samples
 author:
   - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)
 """

@@ -16,20 +16,10 @@ options:
     description: Seconds that the agent may take to make the states anew.
     type: float
     default: 300
-  sample_interval:
-    description: Seconds between the two samples of the check.
-    type: float
-    default: 2
-  lock:
-    description: Whether the run holds the lock, and has to renew it.
-    type: bool
-    default: true
-  lock_duration:
-    description: Seconds for which the lock lasts without being renewed.
-    type: int
-    default: 60
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
+  - runbooks.ipsec.held_lock
+  - runbooks.ipsec.two_samples
 author:
   - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)
 """

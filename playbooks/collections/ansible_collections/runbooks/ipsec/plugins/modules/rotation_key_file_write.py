@@ -22,16 +22,9 @@ options:
       - Set the C(+) that asks for a key per pair, also where the old key lacks it.
     type: bool
     default: false
-  lock:
-    description: Whether the run holds the lock, and has to renew it.
-    type: bool
-    default: true
-  lock_duration:
-    description: Seconds for which the lock lasts without being renewed.
-    type: int
-    default: 60
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
+  - runbooks.ipsec.held_lock
 author:
   - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)
 """

@@ -9,10 +9,6 @@ description:
   - Fails with every reason there is, naming the node or object.
   - Finds a rotation that was interrupted, and says so.
 options:
-  sample_interval:
-    description: Seconds between the two samples of the check.
-    type: float
-    default: 2
   restart_agents:
     description:
       - Whether agents that do not watch the key file may be restarted. Without it,
@@ -34,6 +30,7 @@ options:
     default: []
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
+  - runbooks.ipsec.two_samples
   - runbooks.ipsec.clusters
 author:
   - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)

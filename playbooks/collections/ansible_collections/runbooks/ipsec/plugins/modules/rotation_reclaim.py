@@ -13,28 +13,14 @@ options:
         timer, and a minute of margin.
     type: float
     default: 0
-  interval:
-    description: Seconds between two looks at the nodes.
-    type: float
-    default: 2
-  key_id:
-    description: The key ID that the nodes go to.
-    type: int
-    required: true
   rotation_duration:
     description: Seconds for which agents keep the states of a replaced key.
     type: float
     default: 300
-  lock:
-    description: Whether the run holds the lock, and has to renew it.
-    type: bool
-    default: true
-  lock_duration:
-    description: Seconds for which the lock lasts without being renewed.
-    type: int
-    default: 60
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
+  - runbooks.ipsec.held_lock
+  - runbooks.ipsec.new_key
   - runbooks.ipsec.clusters
 author:
   - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)

@@ -13,24 +13,10 @@ options:
     description: Seconds that each agent may take at most.
     type: float
     default: 300
-  interval:
-    description: Seconds between two looks at the node.
-    type: float
-    default: 2
-  key_id:
-    description: The key ID that the nodes go to.
-    type: int
-    required: true
-  lock:
-    description: Whether the run holds the lock, and has to renew it.
-    type: bool
-    default: true
-  lock_duration:
-    description: Seconds for which the lock lasts without being renewed.
-    type: int
-    default: 60
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
+  - runbooks.ipsec.held_lock
+  - runbooks.ipsec.new_key
   - runbooks.ipsec.clusters
 author:
   - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)

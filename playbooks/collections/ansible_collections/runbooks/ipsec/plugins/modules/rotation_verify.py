@@ -11,10 +11,6 @@ options:
     description: Seconds to wait at most for the check to find nothing.
     type: float
     default: 30
-  sample_interval:
-    description: Seconds between the two samples of the check.
-    type: float
-    default: 2
   counters_before:
     description: C(/proc/net/xfrm_stat) of every node before the rotation.
     type: dict
@@ -40,16 +36,10 @@ options:
       - The new key ID. What states of another one refuse was broken before.
     type: int
     default: 0
-  lock:
-    description: Whether the run holds the lock, and has to renew it.
-    type: bool
-    default: true
-  lock_duration:
-    description: Seconds for which the lock lasts without being renewed.
-    type: int
-    default: 60
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
+  - runbooks.ipsec.held_lock
+  - runbooks.ipsec.two_samples
   - runbooks.ipsec.clusters
 author:
   - The cilium-ipsec-runbooks authors (@cilium-ipsec-runbooks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,11 @@ from ansible_collections.runbooks.ipsec.plugins.plugin_utils.step import StepAct
 if TYPE_CHECKING:
     from runbooks.collect.agent_exec import Ran
 
+STEPS = "runbooks.rotation.key_files.ansible"
+# Once for a run, and not again in every worker: see the module of StepAction.
+with contextlib.suppress(ImportError):
+    importlib.import_module(STEPS)
+
 
 class NodeStepAction(StepAction):
     """Passes the step a way to the node: Ansible's own connection, become included.
@@ -19,7 +26,7 @@ class NodeStepAction(StepAction):
     goes through standard input alone.
     """
 
-    steps = "runbooks.rotation.key_files.ansible"
+    steps = STEPS
     _requires_connection = True
 
     def _at_hand(self) -> dict[str, Any]:
