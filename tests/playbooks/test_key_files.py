@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from runbooks.xfrm.keys import parse_key
-from tests.playbooks.test_interruption import files, leaks, processes
+from tests.playbooks.leaks import files, leaks, processes
 from tests.rotation.fleet import KEY_HEX, key_line
 
 DISTRIBUTION = "--extra-vars=key_distribution=files"

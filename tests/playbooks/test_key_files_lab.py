@@ -14,7 +14,7 @@ from runbooks.lab.reading import wait_until
 from runbooks.xfrm.keys import parse_key
 from tests.conftest import start_lab
 from tests.playbooks.conftest import ANSIBLE_PLAYBOOK, PLAYBOOKS
-from tests.playbooks.test_interruption import files, leaks, processes
+from tests.playbooks.leaks import files, leaks, processes
 from tests.playbooks.test_key_files import pod_host
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
