@@ -46,13 +46,21 @@ def up(
             help="How packets travel between nodes: native (routed) or tunnel (VXLAN)."
         ),
     ] = "native",
+    rotation_duration: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="How long agents keep a replaced key; Cilium's default is 300.",
+        ),
+    ] = 8,
 ) -> None:
     """Start a cluster: a kernel for each node, a Kubernetes API, agents, etcd."""
     from runbooks.lab.launch import up as bring_up
-    from runbooks.lab.plan import Lab, LabError
+    from runbooks.lab.plan import Lab, LabError, Timings
 
+    timings = Timings(rotation_duration_s=rotation_duration)
     try:
-        lab = Lab(name, nodes, mode, datapath)
+        lab = Lab(name, nodes, mode, datapath, timings)
     except LabError as error:
         _fail(error, 2)
     try:

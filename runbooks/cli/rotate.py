@@ -33,6 +33,15 @@ ExtraVars = Annotated[
         help="Variables of the playbook, as for ansible-playbook; repeatable.",
     ),
 ]
+Inventory = Annotated[
+    Path | None,
+    typer.Option(
+        "--inventory",
+        "-i",
+        metavar="PATH",
+        help="Inventory with a host for every node, where key_distribution is files.",
+    ),
+]
 Artifacts = Annotated[
     Path | None,
     typer.Option(
@@ -58,6 +67,7 @@ def rotate(
     namespace: Namespace = None,
     check: CheckMode = False,
     extra_vars: ExtraVars = None,
+    inventory: Inventory = None,
     report_dir: ReportDir = None,
     artifacts: Artifacts = None,
     prepare: Prepare = None,
@@ -82,6 +92,7 @@ def rotate(
         context=context,
         namespace=namespace,
         report_dir=str(report_dir) if report_dir else None,
+        inventory=inventory,
         check=check,
         extra_vars=tuple(extra_vars or ()),
     )
@@ -99,10 +110,13 @@ def rotate(
 
         if kubeconfig is not None and not kubeconfig.is_file():
             raise FileNotFoundError(f"there is no kubeconfig {kubeconfig}")
+        if inventory is not None and not inventory.exists():
+            raise FileNotFoundError(f"there is no inventory {inventory}")
         here = replace(
             options,
             kubeconfig=kubeconfig.absolute() if kubeconfig else None,
             report_dir=str((report_dir or Path()).absolute()),
+            inventory=inventory.absolute() if inventory else None,
         )
         folder = (artifacts or default_artifacts()).absolute()
         display = display_for(Console(no_color=no_color or None, highlight=False))

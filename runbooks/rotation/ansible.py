@@ -15,6 +15,7 @@ from runbooks.rotation import spread, steps
 from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.drops import highest, state_errors_since
 from runbooks.rotation.errors import RefusedError, RotationError
+from runbooks.rotation.key_files.node import looked_at
 from runbooks.rotation.lock import Holder, Lock, Renewal, acquire
 from runbooks.rotation.mesh import steps as mesh_steps
 from runbooks.rotation.mesh.clusters import Mesh
@@ -30,7 +31,7 @@ Tell = Callable[[str], None]
 
 def check(options: Options, **call: Any) -> Result:
     """Run the check once."""
-    return _step(options, call, steps.check)
+    return run_step(options, call, steps.check)
 
 
 def preflight(options: Options, **call: Any) -> Result:
@@ -43,9 +44,10 @@ def preflight(options: Options, **call: Any) -> Result:
         }
         if isinstance(run, Mesh):
             return mesh_steps.preflight(run, **allowed)
-        return steps.preflight(run, **allowed)
+        seen = looked_at(options["key_files"])
+        return steps.preflight(run, **allowed, key_files=seen)
 
-    return _step(options, call, look)
+    return run_step(options, call, look)
 
 
 def lock(options: Options, **call: Any) -> Result:
@@ -71,7 +73,7 @@ def lock(options: Options, **call: Any) -> Result:
             "taken_over_from": previous or "",
         }
 
-    return _step(options, call, hold)
+    return run_step(options, call, hold)
 
 
 def patch(options: Options, **call: Any) -> Result:
@@ -93,10 +95,10 @@ def patch(options: Options, **call: Any) -> Result:
                 over=options["over"],
             )
         if result["changed"]:
-            result["diff"] = _diff(result["from_key_id"], result["to_key_id"])
+            result["diff"] = key_id_diff(result["from_key_id"], result["to_key_id"])
         return result
 
-    return _step(options, call, put)
+    return run_step(options, call, put)
 
 
 def restart(options: Options, **call: Any) -> Result:
@@ -108,13 +110,13 @@ def restart(options: Options, **call: Any) -> Result:
             return mesh_steps.restart_agents(run, *how)
         return restart_agents(run, *how)
 
-    return _step(options, call, go)
+    return run_step(options, call, go)
 
 
 def propagate(options: Options, **call: Any) -> Result:
     """Wait until every node has every pair under the new SPI."""
     limit_s = options["limit"] or spread.propagate_limit_s(options["rotation_duration"])
-    return _step(
+    return run_step(
         options,
         call,
         lambda session: spread.propagate(
@@ -126,7 +128,7 @@ def propagate(options: Options, **call: Any) -> Result:
 def reclaim(options: Options, **call: Any) -> Result:
     """Wait until the old SPI is gone from every node."""
     limit_s = options["limit"] or spread.reclaim_limit_s(options["rotation_duration"])
-    return _step(
+    return run_step(
         options,
         call,
         lambda session: spread.reclaim(
@@ -138,7 +140,7 @@ def reclaim(options: Options, **call: Any) -> Result:
 def verify(options: Options, **call: Any) -> Result:
     """Run the check until it finds nothing."""
     seen = highest(options["refused_before"], *options["refused_since"])
-    return _step(
+    return run_step(
         options,
         call,
         lambda run: steps.verify(
@@ -154,14 +156,14 @@ def verify(options: Options, **call: Any) -> Result:
 
 def repair_find(options: Options, **call: Any) -> Result:
     """Find the stale inbound states that can be deleted."""
-    return _step(options, call, repair.find)
+    return run_step(options, call, repair.find)
 
 
 def repair_node(options: Options, **call: Any) -> Result:
     """Delete the stale inbound states of one node, and wait until it is healed."""
     if call["check_mode"]:
         return {"changed": True}
-    return _step(
+    return run_step(
         options,
         call,
         lambda session: repair.repair_node(session, options["node"], options["limit"]),
@@ -176,7 +178,7 @@ def finish(options: Options, **call: Any) -> Result:
     def end(run: Session | Mesh) -> Result:
         return mesh_steps.finish(run) if isinstance(run, Mesh) else steps.finish(run)
 
-    return _step(options, call, end)
+    return run_step(options, call, end)
 
 
 def report(options: Options, **call: Any) -> Result:
@@ -197,11 +199,12 @@ def report(options: Options, **call: Any) -> Result:
     return {"changed": True, "summary": summary, "paths": [str(p) for p in paths]}
 
 
-def _step(
+def run_step(
     options: Options, call: Mapping[str, Any], step: Callable[[Any], Result]
 ) -> Result:
+    """Make a session of a task's options, and a task's result of what a step does."""
     try:
-        return {"changed": False, **step(_run(options, call))}
+        return {"changed": False, **step(run_of(options, call))}
     except RefusedError as error:
         return {
             "changed": False,
@@ -213,16 +216,24 @@ def _step(
         return {"changed": False, "failed": True, "msg": str(error)}
 
 
-def _run(options: Options, call: Mapping[str, Any]) -> Session | Mesh:
+def run_of(options: Options, call: Mapping[str, Any]) -> Session | Mesh:
     """The run: on one cluster, or on several where there are contexts."""
     contexts = options.get("contexts") or []
     if not contexts:
-        return _session(options, call, options["context"])
+        return session_of(options, call)
     if options["context"]:
         raise RefusedError(
             ["Both a context and contexts are given. Give one, or a list of all."]
         )
-    sessions = {name: _session(options, call, name) for name in contexts}
+    if options["key_distribution"] == "files":
+        raise RefusedError(
+            [
+                "Several clusters can't be rotated together where nodes get the key as"
+                " a file (key_distribution: files): their first nodes would drop the"
+                " old key before the last had the new one."
+            ]
+        )
+    sessions = {name: session_of(options, call, name) for name in contexts}
     servers: dict[str, str] = {}
     for name, session in sessions.items():
         other = servers.setdefault(session.cluster.api.configuration.host, name)
@@ -242,12 +253,25 @@ def _sessions(run: Session | Mesh) -> Mapping[str, Session]:
     return run.sessions if isinstance(run, Mesh) else {"": run}
 
 
-def _session(options: Options, call: Mapping[str, Any], context: str | None) -> Session:
+def session_of(
+    options: Options, call: Mapping[str, Any], context: str | None = None
+) -> Session:
+    """The session that a task's options ask for.
+
+    Args:
+        options: The task's options.
+        call: What every call gets.
+        context: One of several contexts.
+
+    Raises:
+        RotationError: If there is no usable kubeconfig.
+    """
     target = Target(
         namespace=options["namespace"],
         secret_name=options["secret_name"],
         kubeconfig=options["kubeconfig"],
-        context=context,
+        context=context or options["context"],
+        key_files=options["key_distribution"] == "files",
     )
     cluster = Cluster.connect(target)
     renewal = None
@@ -273,7 +297,8 @@ def _session(options: Options, call: Mapping[str, Any], context: str | None) -> 
     )
 
 
-def _diff(from_key_id: int, to_key_id: int) -> dict[str, str]:
+def key_id_diff(from_key_id: int, to_key_id: int) -> dict[str, str]:
+    """What ``--diff`` shows of a changed key: its ID."""
     return {
         "before_header": "key ID",
         "after_header": "key ID",

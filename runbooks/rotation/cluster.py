@@ -248,7 +248,10 @@ class Cluster:
             "metadata": {
                 "name": name,
                 "namespace": self.target.namespace,
-                "annotations": {PROCESS_ANNOTATION: lease.process},
+                "annotations": {
+                    **lease.annotations,
+                    PROCESS_ANNOTATION: lease.process,
+                },
                 "resourceVersion": lease.resource_version,
             },
             "spec": {

@@ -177,6 +177,7 @@ class Lock:
                 mine,
                 transitions=lease.transitions + 1,
                 resource_version=lease.resource_version,
+                annotations=lease.annotations,
             ),
         )
         return None if previous in {"", self._holder.name} else previous

@@ -23,6 +23,7 @@ class Target:
         secret_key: Data key of the Secret that holds the key's line.
         kubeconfig: Path of a kubeconfig; the usual places when ``None``.
         context: Context of the kubeconfig; the current one when ``None``.
+        key_files: Whether the nodes get the key as a file, without a Secret.
     """
 
     namespace: str = "kube-system"
@@ -30,6 +31,7 @@ class Target:
     secret_key: str = "keys"  # noqa: S105 - the name of a field
     kubeconfig: str | None = None
     context: str | None = None
+    key_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class LeaseNow:
         renewed: When its holder last showed life.
         transitions: How often it changed hands.
         resource_version: The version read; ``None`` for one not written yet.
+        annotations: Its annotations but the process.
     """
 
     holder: str
@@ -91,20 +94,22 @@ class LeaseNow:
     renewed: datetime.datetime | None
     transitions: int = 0
     resource_version: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 def lease_of(lease: Mapping[str, Any]) -> LeaseNow:
     """Read a Lease from the API's JSON."""
     spec = lease.get("spec") or {}
-    annotations = lease["metadata"].get("annotations") or {}
+    annotations = dict(lease["metadata"].get("annotations") or {})
     return LeaseNow(
         holder=spec.get("holderIdentity") or "",
-        process=annotations.get(PROCESS_ANNOTATION, ""),
+        process=annotations.pop(PROCESS_ANNOTATION, ""),
         duration_s=spec.get("leaseDurationSeconds") or 0,
         acquired=_time(spec.get("acquireTime")),
         renewed=_time(spec.get("renewTime")),
         transitions=spec.get("leaseTransitions") or 0,
         resource_version=lease["metadata"]["resourceVersion"],
+        annotations=annotations,
     )
 
 

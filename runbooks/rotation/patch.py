@@ -19,6 +19,7 @@ from runbooks.rotation.errors import (
     TransientError,
     WaitLimitError,
 )
+from runbooks.rotation.lease_record import require_record
 from runbooks.rotation.record import RotationRecord, read_record, unfinished
 from runbooks.rotation.waiting import Pace, persist
 from runbooks.xfrm.keys import IpsecKey, next_key, parse_key
@@ -30,11 +31,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KeyNow:
-    """What may be known of the key in the Secret."""
+    """What may be known of the key that the cluster has.
 
-    key_id: int
-    algorithm: str
-    unfinished: RotationRecord | None
+    Attributes:
+        key_id: Its ID; in an interrupted rotation that of the newer one.
+        algorithm: Its algorithm.
+        unfinished: The interrupted rotation, if there is one.
+        missing: Hosts that lack its key, where nodes get the key as a file.
+        reasons: Why no rotation can start or go on, a sentence each.
+    """
+
+    key_id: int = 0
+    algorithm: str = ""
+    unfinished: RotationRecord | None = None
+    missing: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
 def read_key(cluster: Cluster, pace: Pace) -> KeyNow:
@@ -173,9 +184,14 @@ def finish(cluster: Cluster, record: RotationRecord, pace: Pace) -> RotationReco
 def require_key(cluster: Cluster, key_id: int) -> None:
     """Look whether the Secret still holds the key that this run waits for.
 
+    Where there is no Secret, whether the Lease still tells of this rotation.
+
     Raises:
         RotationError: If somebody changed or deleted it meanwhile.
     """
+    if cluster.target.key_files:
+        require_record(cluster, key_id)
+        return
     where = f"Secret {cluster.target.namespace}/{cluster.target.secret_name}"
     try:
         content = cluster.key_secret().content or b""

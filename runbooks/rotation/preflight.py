@@ -39,6 +39,8 @@ class Facts:
         unfinished: A rotation of this project that isn't over.
         stores: What the agents say of their key-value store where it isn't well,
             by node.
+        key_problems: What is wrong with the nodes' key files, a sentence each.
+        holds: Begins the sentence that tells which key ID there is.
         restart_agents: Whether the agents may be restarted.
         accepted_bugs: Names of known bugs that the operator accepts.
     """
@@ -54,6 +56,8 @@ class Facts:
     unread: Mapping[str, str] = field(default_factory=dict)
     unfinished: RotationRecord | None = None
     stores: Mapping[str, str] = field(default_factory=dict)
+    key_problems: Sequence[str] = ()
+    holds: str = "The Secret holds"
     restart_agents: bool = False
     accepted_bugs: Collection[str] = ()
 
@@ -66,6 +70,7 @@ def reasons_to_refuse(facts: Facts) -> tuple[str, ...]:
         *_stores(facts.stores),
         *_versions(facts),
         *(f"{node} could not be read: {why}" for node, why in facts.unread.items()),
+        *facts.key_problems,
     ]
     if not reasons:
         reasons += _spis(facts)
@@ -186,7 +191,7 @@ def _spis(facts: Facts) -> list[str]:
         return ["No node has an XFRM state of Cilium: IPsec does not work at all here."]
     if all_spis and all_spis != {facts.key_id}:
         return [
-            f"The Secret holds key ID {facts.key_id}, but every node uses SPI"
+            f"{facts.holds} key ID {facts.key_id}, but every node uses SPI"
             f" {next(iter(all_spis))}. Either the key was changed less than two"
             " minutes ago, or the agents refuse it: look at their logs."
         ]

@@ -17,7 +17,9 @@ from runbooks.rotation import patch as key_patch
 from runbooks.rotation.coverage import spis_in_use
 from runbooks.rotation.drops import counters, explain, risen, state_errors
 from runbooks.rotation.errors import RefusedError, WaitLimitError
+from runbooks.rotation.key_files.judge import boot_ids, judge_all
 from runbooks.rotation.key_value_store import stores_away
+from runbooks.rotation.lease_record import recorded
 from runbooks.rotation.preflight import (
     Facts,
     known_bugs,
@@ -29,9 +31,10 @@ from runbooks.rotation.spread import unread_nodes
 from runbooks.rotation.waiting import Look, Pace, persist, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from runbooks.diagnose.finding import Diagnosis, Finding
+    from runbooks.rotation.key_files.node import KeyFile
     from runbooks.rotation.record import RotationRecord
     from runbooks.rotation.session import Assessment, Session, Watch
 
@@ -47,6 +50,7 @@ def preflight(
     *,
     restart_agents: bool = False,
     accepted_bugs: Collection[str] = (),
+    key_files: Sequence[KeyFile] = (),
 ) -> Result:
     """Gather every fact, and refuse unless the cluster can take a rotation.
 
@@ -55,16 +59,23 @@ def preflight(
         restart_agents: Whether agents that do not watch the key file may be
             restarted.
         accepted_bugs: Names of known bugs that the operator accepts.
+        key_files: The nodes' key files, where there is no Secret.
 
     Raises:
         RefusedError: With every reason there is.
     """
     cluster, pace = session.cluster, session.brief
-    key = key_patch.read_key(cluster, pace)
+    in_files = cluster.target.key_files
+    # Read at once: without a key there is no need to look any further.
+    in_secret = None if in_files else key_patch.read_key(cluster, pace)
     config = persist(cluster.cilium_config, pace, what="ConfigMap cilium-config")
     agents = persist(cluster.agents, pace, what="the agents' pods")
     assessment = persist(session.reader.assess, pace, what="the nodes")
     snapshot = assessment.snapshot
+    duration_s = rotation_duration_s(config)
+    key = in_secret or judge_all(
+        key_files, recorded(cluster, pace), boot_ids(snapshot), duration_s
+    )
     facts = Facts(
         agents=agents,
         rollout=persist(cluster.rollout, pace, what="the DaemonSet"),
@@ -80,14 +91,17 @@ def preflight(
         unread=unread_nodes(snapshot),
         unfinished=key.unfinished,
         stores=stores_away(session, config),
+        key_problems=key.reasons,
+        holds="The key files hold" if in_files else "The Secret holds",
         restart_agents=restart_agents,
         accepted_bugs=accepted_bugs,
     )
     reasons = reasons_to_refuse(facts)
     if reasons:
         raise RefusedError(reasons)
-    duration_s = rotation_duration_s(config)
-    over = _interrupted_but_over(facts, assessment.diagnosis, duration_s)
+    over = None
+    if not key.missing:
+        over = _interrupted_but_over(facts, assessment.diagnosis, duration_s)
     resumes = None if over else key.unfinished
     result: Result = {
         "key_id": resumes.from_key_id if resumes else key.key_id,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.errors import RotationError
+from runbooks.rotation.lease_record import recorded
 from runbooks.rotation.lock import Holder, Lock
 from runbooks.rotation.patch import read_key
 from runbooks.rotation.waiting import Pace
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
     from runbooks.rotation.objects import Target
+    from runbooks.rotation.record import RotationRecord
     from runbooks.runner.progress import Progress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -118,13 +120,20 @@ def _what_stands(target: Target, progress: Progress) -> str:
     try:
         cluster = Cluster.connect(target)
         lock = _release(cluster, progress.holder)
-        record = read_key(cluster, Pace(limit_s=5.0)).unfinished
+        record = _unfinished(cluster)
     except RotationError as error:
         return (
             f"What stands in the cluster could not be read ({error}) Run the command"
             " again: it finds out from the cluster and goes on from there."
         )
-    if record is not None:
+    if record is not None and target.key_files:
+        stands = (
+            f"Rotation {record.rotation_id} (key ID {record.from_key_id} to"
+            f" {record.to_key_id}) is not over: nodes may have the new key in their key"
+            " files, and others not yet. Run the command again now, before the first"
+            " of them drop the old key: it goes on with the same key."
+        )
+    elif record is not None:
         stands = (
             f"Rotation {record.rotation_id} (key ID {record.from_key_id} to"
             f" {record.to_key_id}) is not over: the new key is in the Secret, and the"
@@ -136,6 +145,14 @@ def _what_stands(target: Target, progress: Progress) -> str:
     else:
         stands = "The key was not changed. Run the command again when you like."
     return f"{stands} {lock}".strip()
+
+
+def _unfinished(cluster: Cluster) -> RotationRecord | None:
+    pace = Pace(limit_s=5.0)
+    if not cluster.target.key_files:
+        return read_key(cluster, pace).unfinished
+    record = recorded(cluster, pace)
+    return None if record is None or record.finished_at else record
 
 
 def _release(cluster: Cluster, holder: str) -> str:

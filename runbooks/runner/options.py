@@ -23,6 +23,7 @@ class RotateOptions:
         context: Context of the kubeconfig, or ``None`` for the current one.
         namespace: Namespace of Cilium, or ``None`` for the role's default.
         report_dir: Folder of the report.
+        inventory: Inventory with a host for every node, for keys as files.
         check: Only say what would be done.
         extra_vars: Values of ``-e``, as for ``ansible-playbook``.
     """
@@ -31,6 +32,7 @@ class RotateOptions:
     context: str | None = None
     namespace: str | None = None
     report_dir: str | None = None
+    inventory: Path | None = None
     check: bool = False
     extra_vars: tuple[str, ...] = ()
 
@@ -48,7 +50,9 @@ class RotateOptions:
         """Arguments of ``ansible-playbook``; those of ``-e`` come last and win."""
         extra = [json.dumps(self.variables()), *map(_absolute, self.extra_vars)]
         arguments = [word for value in extra for word in ("--extra-vars", value)]
-        return [*arguments, *(["--check"] if self.check else [])]
+        # Beside the one of the playbooks, which has localhost.
+        hosts = ["--inventory", str(self.inventory)] if self.inventory else []
+        return [*hosts, *arguments, *(["--check"] if self.check else [])]
 
     def targets(self) -> tuple[Target, ...]:
         """The clusters and Secrets that the playbook works on."""
@@ -64,6 +68,7 @@ class RotateOptions:
                 secret_name=known.get("rotation_secret_name", "cilium-ipsec-keys"),
                 kubeconfig=known.get("ipsec_kubeconfig") or None,
                 context=context or None,
+                key_files=known.get("key_distribution") == "files",
             )
             for context in contexts
         )

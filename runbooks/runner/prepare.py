@@ -45,7 +45,9 @@ def prepare(options: RotateOptions, folder: Path) -> str:
     shutil.copytree(playbooks, folder / "project", ignore=leave)
     (folder / "inventory").mkdir()
     shutil.copy(playbooks / INVENTORY, folder / "inventory")
-    away = replace(options, report_dir=options.report_dir or RETURNED)
+    away = replace(options, report_dir=options.report_dir or RETURNED, inventory=None)
+    if options.inventory is not None:
+        _copy(options.inventory, folder / "inventory")
     environment = folder / "env"
     environment.mkdir()
     (environment / "cmdline").write_text(shlex.join(away.arguments()) + "\n")
@@ -55,3 +57,11 @@ def prepare(options: RotateOptions, folder: Path) -> str:
         " | ansible-runner worker"
         f" | ansible-runner process {shlex.quote(str(folder))}"
     )
+
+
+def _copy(inventory: Path, folder: Path) -> None:
+    """Put an inventory beside that of localhost: ansible-runner reads the folder."""
+    if inventory.is_dir():
+        shutil.copytree(inventory, folder, dirs_exist_ok=True)
+    else:
+        shutil.copy(inventory, folder)

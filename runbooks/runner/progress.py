@@ -143,10 +143,13 @@ def _succeed(progress: Progress, about: Event) -> Progress:
         case "rotation_lock" if not progress.check:
             progress = replace(progress, holder=result.get("holder") or "")
             told = f"held by {progress.holder}" if progress.holder else ""
-        case "rotation_patch":
-            progress = replace(progress, patched=not progress.check)
+        case "rotation_patch" | "rotation_key_files_begin":
+            in_files = action == "rotation_key_files_begin"
+            progress = replace(progress, patched=not (progress.check or in_files))
             ids = f"{result.get('from_key_id')} to {result.get('to_key_id')}"
             told = f"would go from key ID {ids}" if progress.check else f"key ID {ids}"
+        case "rotation_key_file_write":
+            progress = replace(progress, patched=not progress.check)
         case "rotation_propagate" | "rotation_reclaim":
             progress = replace(progress, pending=(), nodes_pending=0)
             elapsed_s = float(result.get("elapsed_s") or 0.0)
@@ -163,7 +166,9 @@ def _succeed(progress: Progress, about: Event) -> Progress:
             told = "written" if progress.report else ""
     if not told:
         return progress
-    return replace(progress, ended=(*progress.ended, (step_of(about), told)))
+    # Tasks of a file that is no step belong to the step that includes it.
+    step = step_of(about) or progress.step
+    return replace(progress, ended=(*progress.ended, (step, told)))
 
 
 def _fail(progress: Progress, about: Event) -> Progress:

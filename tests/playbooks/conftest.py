@@ -33,6 +33,9 @@ class FleetPods:
     def __init__(self, fleet, folder):
         self.fleet = fleet
         self.folder = folder
+        #: Node whose key file is not written before this changes.
+        self.held = None
+        self.holding = threading.Event()
         for name in fleet.nodes:
             self._make_commands(folder / name)
 
@@ -48,6 +51,13 @@ class FleetPods:
             "PATH": f"{self.folder / name / 'bin'}:{os.environ['PATH']}",
             "NODE": str(self.folder / name),
         }
+        given = b""
+        while stdin and (data := await io.read_stdin()):
+            given += data
+        if given.startswith(b"write") and name == self.held:
+            self.holding.set()
+            while name == self.held:
+                await asyncio.sleep(0.02)
         try:
             process = await asyncio.create_subprocess_exec(
                 *argv,
@@ -58,7 +68,6 @@ class FleetPods:
             )
         except FileNotFoundError:
             raise executable_not_found(argv[0]) from None
-        given = await io.read_stdin() if stdin else b""
         out, err = await process.communicate(given)
         await io.write_stdout(out)
         await io.write_stderr(err)
@@ -229,7 +238,9 @@ def fleet(tmp_path):
 
 @pytest.fixture
 def api(fleet, tmp_path):
-    made = Api(fleet, FleetPods(fleet, tmp_path / "nodes").run)
+    pods = FleetPods(fleet, tmp_path / "nodes")
+    made = Api(fleet, pods.run)
+    made.pods = pods
     yield made
     made.close()
 

@@ -30,7 +30,7 @@ from runbooks.lab.kubeapi.objects import (
 )
 from runbooks.rotation.cluster import Cluster
 from runbooks.rotation.objects import Target
-from runbooks.xfrm.keys import derive_pair_key, hash_key_bytes, parse_key
+from runbooks.xfrm.keys import IpsecKey, derive_pair_key, hash_key_bytes, parse_key
 from runbooks.xfrm.model import Direction, Mark, XfrmPolicy, XfrmState, XfrmTemplate
 
 STARTED = "2026-01-02T03:04:05Z"
@@ -63,6 +63,9 @@ class Node:
     #: When a deleted inbound state is back, by the number of its peer.
     remade_at: dict[int, float] = field(default_factory=dict)
     looks: int = 0
+    #: Where its agent reads the key, if not in the Secret.
+    key_file: Path | None = None
+    loaded: IpsecKey | None = None
     proto_errors: int = 0
 
     @property
@@ -174,6 +177,30 @@ class Fleet:
         changed["data"]["keys"] = base64.b64encode(line.encode()).decode()
         self.store.update(changed)
 
+    def keep_keys_in_files(self):
+        """Let every node have a file with the key, and take the Secret away."""
+        line = self.secret_line
+        self.store.delete("secrets", "cilium-ipsec-keys", "kube-system")
+        for made in self.nodes.values():
+            made.key_file = self.folder / "nodes" / made.name / "ipsec" / "keys"
+            made.key_file.parent.mkdir(parents=True)
+            made.key_file.write_text(line)
+            made.key_file.chmod(0o600)
+            made.loaded = parse_key(line)
+
+    def loaded_key_of(self, made):
+        """What a node's agent has loaded; agents go on with it if there is no other."""
+        if made.key_file is None:
+            return self.loaded_key
+        with contextlib.suppress(OSError, ValueError):
+            made.loaded = parse_key(made.key_file.read_text())
+        return made.loaded
+
+    @property
+    def _key(self):
+        """The key of all states: which of several is of no matter to them."""
+        return self.loaded_key_of(next(iter(self.nodes.values()))).key
+
     def configure(self, **settings):
         found = self.store.get("configmaps", "cilium-config", "kube-system")
         for option, value in settings.items():
@@ -224,7 +251,7 @@ class Fleet:
     def advance(self, made):
         """Bring one node's kernel to where its agent would have it by now."""
         now = self.clock()
-        key_id = self.loaded_key.key_id
+        key_id = self.loaded_key_of(made).key_id
         seen = made.seen_s.setdefault(key_id, now)
         if key_id not in made.spis and not made.stuck and now - seen >= made.delay_s:
             made.spis = dict.fromkeys(made.spis, now + self.duration_s)
@@ -247,7 +274,7 @@ class Fleet:
         made.looks += 1
         for other in self.nodes.values():
             self.advance(other)
-        key = self.loaded_key.key
+        key = self._key
         found = []
         for spi in sorted(made.spis):
             for peer in self.peers(made):
@@ -327,7 +354,7 @@ class Fleet:
         nodes = [node for fleet in fleets for node in fleet.nodes.values()]
         boots = {n.cilium_ip: n.boot_id for n in nodes}
         ends = state.source, state.destination
-        key = derive_pair_key(self.loaded_key.key, *ends, *(boots[end] for end in ends))
+        key = derive_pair_key(self._key, *ends, *(boots[end] for end in ends))
         zeros = " ".join(["00000000"] * 8) + " "
         lines = [
             f"src {state.source} dst {state.destination}",

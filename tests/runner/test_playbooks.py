@@ -95,6 +95,19 @@ def test_prepared_folder_has_the_project_and_the_inventory(tmp_path):
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+def test_prepared_folder_has_the_hosts_beside_localhost(tmp_path):
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text("cilium_nodes: {hosts: {a: {}}}")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "others.yml").touch()
+    for number, given in enumerate((hosts, tmp_path / "more")):
+        folder = tmp_path / f"run{number}"
+        prepare(RotateOptions(inventory=given), folder)
+        names = {path.name for path in (folder / "inventory").iterdir()}
+        assert names == {"localhost.yml", ("hosts.yml", "others.yml")[number]}
+        assert "--inventory" not in (folder / "env" / "cmdline").read_text()
+
+
 @pytest.mark.parametrize(
     "value",
     [

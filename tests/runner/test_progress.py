@@ -105,6 +105,20 @@ def test_api_server_without_answer_is_no_node():
     assert progress.pending == ("the API server at h, which does not answer",)
 
 
+def in_key_files(action, **result):
+    """What a task of a file says that a step includes."""
+    return event("runner_on_ok", "key_files", f"{COLLECTION}{action}", res=result)
+
+
+def test_key_files_are_patched_when_they_are_written():
+    begun = in_key_files("rotation_key_files_begin", from_key_id=3, to_key_id=4)
+    progress = after(start("preflight"), preflight(), start("patch"), begun)
+    assert progress.ended[-1] == ("patch", "key ID 3 to 4")
+    assert not progress.patched
+    written = in_key_files("rotation_key_file_write", results=[])
+    assert after(written, progress=progress).patched
+
+
 def test_first_failure_is_the_one_that_counts():
     progress = after(
         start("propagate"),

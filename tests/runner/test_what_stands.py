@@ -3,6 +3,8 @@
 import pytest
 
 from runbooks.rotation import patch
+from runbooks.rotation.cluster import Cluster
+from runbooks.rotation.lease_record import write_record
 from runbooks.rotation.lock import LEASE_NAME, Holder, Lock
 from runbooks.rotation.objects import Target
 from runbooks.rotation.waiting import Pace
@@ -40,6 +42,25 @@ def test_after_the_patch_the_rotation_goes_on_next_time(target, api, fleet):
 
 def test_patch_that_no_event_told_of_is_found(target, api):
     patch.draw_and_patch(api.connect(), 3, ME.name, Pace(5))
+    assert "is not over" in what_stands([target], Progress(step="patch"))
+
+
+def test_key_files_may_be_written_on_some_nodes_only(api, fleet):
+    target = Target(kubeconfig=str(api.kubeconfig), key_files=True)
+    cluster = Cluster.connect(target)
+    fleet.store.delete("secrets", "cilium-ipsec-keys", "kube-system")
+    assert what_stands([target], Progress(step="preflight")).startswith(
+        "The key was not"
+    )
+    Lock(cluster, ME).acquire()
+    record = patch.new_record(3, 4, ME.name)
+    write_record(cluster, record, ME.name, Pace(5))
+    told = what_stands([target], Progress(holder=ME.name, step="patch"))
+    assert (
+        f"Rotation {record.rotation_id} (key ID 3 to 4) is not over: nodes may" in told
+    )
+    assert "Run the command again now" in told
+    assert told.endswith("The lock was given back.")
     assert "is not over" in what_stands([target], Progress(step="patch"))
 
 

@@ -187,11 +187,11 @@ class Agent:
 
     def _follow_key_file(self) -> None:
         path = Path(self.config.key_file)
-        seen = path.resolve()
+        seen = _stamp(path)
         while True:
             time.sleep(_KEY_FILE_POLL_S)
             try:
-                now = path.resolve(strict=True)
+                now = _stamp(path)
             except OSError:
                 continue  # between two volumes; the next look finds the new one
             if now != seen:
@@ -286,3 +286,10 @@ class Agent:
 
 def _key_bytes(key: IpsecKey) -> tuple[int, int]:
     return len(key.key), len(key.encryption_key)
+
+
+def _stamp(path: Path) -> tuple[Path, int, int]:
+    """What changes with a file's content: a volume's link, or the file itself."""
+    target = path.resolve(strict=True)
+    status = target.stat()
+    return target, status.st_ino, status.st_mtime_ns

@@ -20,6 +20,13 @@ options:
     description: Name of the Secret that holds the key.
     type: str
     default: cilium-ipsec-keys
+  key_distribution:
+    description:
+      - How the nodes get the key. With V(files), there is no Secret, and the
+        rotation's Lease carries its record.
+    type: str
+    choices: [secret, files]
+    default: secret
 requirements:
   - cilium-ipsec-runbooks, in the Python environment that runs Ansible
 notes:

@@ -21,6 +21,13 @@ options:
     elements: str
     choices: [cilium-44335, cilium-42721]
     default: []
+  key_files:
+    description:
+      - What M(runbooks.ipsec.rotation_key_file_look) told of every host, where
+        O(key_distribution=files).
+    type: list
+    elements: dict
+    default: []
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
   - runbooks.ipsec.two_samples

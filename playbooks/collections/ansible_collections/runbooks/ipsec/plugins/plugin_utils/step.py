@@ -36,10 +36,12 @@ class StepAction(ActionBase):
     """Validates the options that a module documents, and makes one call.
 
     Attributes:
-        step: Name of the function in ``runbooks.rotation.ansible``.
+        step: Name of the function in ``steps``.
+        steps: Module of the package.
     """
 
     step: ClassVar[str]
+    steps: ClassVar[str] = "runbooks.rotation.ansible"
     _requires_connection = False
     _supports_check_mode = True
     _supports_async = False
@@ -57,9 +59,14 @@ class StepAction(ActionBase):
                 check_mode=self._task.check_mode,
                 controller_pid=os.getppid(),
                 tell=lambda line: Display().display(f"    {line}"),
+                **self._at_hand(),
             )
         )
         return result
+
+    def _at_hand(self) -> dict[str, Any]:
+        """What the call gets beside what every call gets."""
+        return {}
 
     def _argument_spec(self) -> dict[str, dict[str, Any]]:
         name = self._task.action.rpartition(".")[2]
@@ -77,7 +84,7 @@ class StepAction(ActionBase):
 
     def _function(self) -> Callable[..., dict[str, Any]]:
         try:
-            steps = importlib.import_module(STEPS)
+            steps = importlib.import_module(self.steps)
         except ImportError as error:
             raise AnsibleActionFail(
                 "The Python package cilium-ipsec-runbooks is not installed, or not"
