@@ -10,7 +10,8 @@ from runbooks.collect import exec_socket
 from runbooks.collect.agent_exec import NOT_RUN, AgentExec, ExecError, ExecRefusedError
 from runbooks.collect.api import ClusterApi
 from runbooks.lab.kubeapi import Fault, Identity, executable_not_found
-from tests.rotation.fleet import Api, Fleet
+from tests.rotation.api_server import Api
+from tests.rotation.fleet import Fleet
 
 POD = "cilium-aaaa1"
 

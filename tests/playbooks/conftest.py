@@ -13,7 +13,8 @@ import yaml
 
 from runbooks.lab.kubeapi import executable_not_found, service_account
 from tests.playbooks.leaks import files, leaks
-from tests.rotation.fleet import Api, Fleet
+from tests.rotation.api_server import Api
+from tests.rotation.fleet import Fleet
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOKS = ROOT / "playbooks"

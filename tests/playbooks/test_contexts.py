@@ -6,7 +6,8 @@ import pytest
 
 from runbooks.xfrm.keys import parse_key
 from tests.playbooks.conftest import FleetPods, merged_kubeconfig
-from tests.rotation.fleet import Api, Fleet
+from tests.rotation.api_server import Api
+from tests.rotation.fleet import Fleet
 
 CONTEXTS = "--extra-vars={rotation_contexts: [east, west]}"
 

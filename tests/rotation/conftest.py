@@ -14,7 +14,8 @@ from runbooks.rotation.objects import Target
 from runbooks.rotation.session import Assessment, Session
 from runbooks.rotation.waiting import Pace
 from runbooks.snapshot import AgentFacts, NodeSnapshot, Samples, Snapshot
-from tests.rotation.fleet import VERSION, Api, Fleet
+from tests.rotation.api_server import Api
+from tests.rotation.fleet import VERSION, Fleet
 
 FILES = Path(__file__).parents[2] / "playbooks" / "files"
 RIGHTS = list(yaml.safe_load_all((FILES / "rbac.yml").read_text()))

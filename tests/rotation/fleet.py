@@ -5,19 +5,13 @@ and after the rotation duration the old one is gone. Everything is worked out
 when a node is looked at, so nothing runs in the background.
 """
 
-import asyncio
 import base64
 import contextlib
-import json
-import socket
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
-from runbooks.lab.kubeapi import Credentials, Faults, StatusError, Store, serve
+from runbooks.lab.kubeapi import Credentials, Faults, StatusError, Store
 from runbooks.lab.kubeapi.objects import (
     agent_pod,
     cilium_node,
@@ -28,10 +22,9 @@ from runbooks.lab.kubeapi.objects import (
     namespace,
     node,
 )
-from runbooks.rotation.cluster import Cluster
-from runbooks.rotation.objects import Target
 from runbooks.xfrm.keys import IpsecKey, derive_pair_key, hash_key_bytes, parse_key
 from runbooks.xfrm.model import Direction, Mark, XfrmPolicy, XfrmState, XfrmTemplate
+from tests.rotation import iproute
 
 STARTED = "2026-01-02T03:04:05Z"
 VERSION = "v1.18.0"
@@ -330,57 +323,18 @@ class Fleet:
 
     def policy_text(self, name):
         """The same as ``ip -s xfrm policy`` prints it."""
-        return "".join(
-            f"src {policy.source} dst {policy.destination} uid 0\n"
-            "\tdir out action allow index 17 priority 0 ptype main\n"
-            "\tlifetime current:\n"
-            "\t  add 2026-01-02 03:04:05 use -\n"
-            f"\tmark 0x{policy.mark.value:x}/0x{policy.mark.mask:x}\n"
-            f"\ttmpl src {template.source} dst {template.destination}\n"
-            f"\t\tproto esp spi 0x{template.spi:08x}({template.spi})"
-            " reqid 1(0x00000001) mode tunnel\n"
-            "\t\tlevel required share any\n"
-            "\t\tenc-mask ffffffff auth-mask ffffffff comp-mask ffffffff\n"
-            for policy in self.policies(name)
-            for template in policy.templates
-        )
+        return iproute.policies(self.policies(name))
 
     def state_text(self, name):
         """The same as ``ip -s xfrm state`` prints it, keys included."""
-        return "".join(self._text(state) for state in self.states(name))
+        return iproute.states(self.states(name), self._pair_key)
 
-    def _text(self, state):
+    def _pair_key(self, source, destination):
         fleets = (self, *self.meshed_with)
         nodes = [node for fleet in fleets for node in fleet.nodes.values()]
         boots = {n.cilium_ip: n.boot_id for n in nodes}
-        ends = state.source, state.destination
-        key = derive_pair_key(self._key, *ends, *(boots[end] for end in ends))
-        zeros = " ".join(["00000000"] * 8) + " "
-        lines = [
-            f"src {state.source} dst {state.destination}",
-            f"\tproto esp spi 0x{state.spi:08x}({state.spi}) reqid 1(0x00000001)"
-            " mode tunnel",
-            "\treplay-window 0 seq 0x00000000 flag esn (0x10000000)",
-            f"\tmark 0x{state.mark.value:x}/0x{state.mark.mask:x}"
-            f" output-mark 0x{state.output_mark.value:x}/0xffffff00",
-            f"\taead rfc4106(gcm(aes)) 0x{key.hex()} (160 bits) 128",
-            "\tanti-replay esn context:",
-            f"\t seq-hi 0x0, seq 0x{state.seq:x}, oseq-hi 0x0, oseq 0x{state.oseq:x}",
-            "\t replay_window 1024, bitmap-length 32",
-            *[f"\t {zeros}"] * 4,
-            "\tsel src 0.0.0.0/0 dst 0.0.0.0/0 uid 0",
-            "\tlifetime config:",
-            "\t  limit: soft (INF)(bytes), hard (INF)(bytes)",
-            "\t  limit: soft (INF)(packets), hard (INF)(packets)",
-            "\t  expire add: soft 0(sec), hard 0(sec)",
-            "\t  expire use: soft 0(sec), hard 0(sec)",
-            "\tlifetime current:",
-            f"\t  {state.bytes}(bytes), {state.packets}(packets)",
-            "\t  add 2026-01-02 03:04:05 use 2026-01-02 03:04:06",
-            "\tstats:",
-            "\t  replay-window 0 replay 0 failed 0",
-        ]
-        return "\n".join(lines) + "\n"
+        ends = source, destination
+        return derive_pair_key(self._key, *ends, *(boots[end] for end in ends))
 
     @staticmethod
     def _state(source, destination, spi, key, action, number, _stale=False):
@@ -416,49 +370,3 @@ class Fleet:
             replay_errors=0,
             integrity_errors=0,
         )
-
-
-class Api:
-    """A fleet's API server, in a thread of its own."""
-
-    def __init__(self, fleet, run):
-        self.fleet = fleet
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="api")
-        self._thread.start()
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.url = "https://{}:{}".format(*listener.getsockname())
-        self._server = self._wait(
-            serve(fleet.store, listener, fleet.credentials, run, faults=fleet.faults)
-        )
-        self.kubeconfig = self.write_kubeconfig(
-            "admin.yaml", fleet.credentials.admin_kubeconfig(self.url)
-        )
-
-    def write_kubeconfig(self, name, content):
-        path = self.fleet.folder / name
-        path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(content))
-        return path
-
-    def token_kubeconfig(self, identity):
-        token, _ = self.fleet.credentials.issue_token(identity)
-        content = self.fleet.credentials.token_kubeconfig(self.url, token)
-        return self.write_kubeconfig("token.yaml", content)
-
-    def connect(self):
-        return Cluster.connect(Target(kubeconfig=str(self.kubeconfig)))
-
-    def _wait(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(20)
-
-    def close(self):
-        self.fleet.faults.clear()
-        self._wait(self._server.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(20)
-        self._loop.close()
-
-
-def as_json(value):
-    return json.dumps(value, default=str)

@@ -5,8 +5,9 @@ import pytest
 from runbooks.rotation.mesh.clusters import Mesh
 from runbooks.rotation.session import Session
 from runbooks.rotation.waiting import Pace
+from tests.rotation.api_server import Api
 from tests.rotation.conftest import FleetReader, runs_nothing
-from tests.rotation.fleet import Api, Fleet
+from tests.rotation.fleet import Fleet
 
 CONTEXTS = ("east", "west")
 
