@@ -36,6 +36,7 @@ class KeyNow:
     Attributes:
         key_id: Its ID; in an interrupted rotation that of the newer one.
         algorithm: Its algorithm.
+        key_bits: Its length in bits; ``None`` where that is not known.
         unfinished: The interrupted rotation, if there is one.
         missing: Hosts that lack its key, where nodes get the key as a file.
         reasons: Why no rotation can start or go on, a sentence each.
@@ -44,6 +45,7 @@ class KeyNow:
     key_id: int = 0
     algorithm: str = ""
     unfinished: RotationRecord | None = None
+    key_bits: int | None = None
     missing: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
 
@@ -56,7 +58,8 @@ def read_key(cluster: Cluster, pace: Pace) -> KeyNow:
     """
     secret, key = read_secret(cluster, pace)
     record = read_record(secret.annotations)
-    return KeyNow(key.key_id, key.algorithm, unfinished(record, key.key_id))
+    going_on = unfinished(record, key.key_id)
+    return KeyNow(key.key_id, key.algorithm, going_on, key.key_bits)
 
 
 def draw_and_patch(

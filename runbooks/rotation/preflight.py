@@ -40,6 +40,7 @@ class Facts:
         stores: What the agents say of their key-value store where it isn't well,
             by node.
         key_problems: What is wrong with the nodes' key files, a sentence each.
+        key_bits: Length of the key that the next one will be like, in bits.
         holds: Begins the sentence that tells which key ID there is.
         restart_agents: Whether the agents may be restarted.
         accepted_bugs: Names of known bugs that the operator accepts.
@@ -57,6 +58,7 @@ class Facts:
     unfinished: RotationRecord | None = None
     stores: Mapping[str, str] = field(default_factory=dict)
     key_problems: Sequence[str] = ()
+    key_bits: int | None = None
     holds: str = "The Secret holds"
     restart_agents: bool = False
     accepted_bugs: Collection[str] = ()
@@ -71,6 +73,7 @@ def reasons_to_refuse(facts: Facts) -> tuple[str, ...]:
         *_versions(facts),
         *(f"{node} could not be read: {why}" for node, why in facts.unread.items()),
         *facts.key_problems,
+        *_key_length(facts),
     ]
     if not reasons:
         reasons += _spis(facts)
@@ -138,6 +141,25 @@ def _agents(facts: Facts) -> list[str]:
             " Rotate when it has, or has been rolled back."
         )
     return reasons
+
+
+def _key_length(facts: Facts) -> Iterator[str]:
+    """Agents refuse a key of another length than the one that they have."""
+    by_bits: dict[int, list[str]] = {}
+    for node, states in sorted(facts.states.items()):
+        for bits in {s.key_bits for s in states if s.direction and s.key_bits}:
+            by_bits.setdefault(bits, []).append(node)
+    for bits, nodes in by_bits.items():
+        if facts.key_bits is None or bits == facts.key_bits:
+            continue
+        listed = ", ".join(nodes[:4]) + (", ..." if len(nodes) > 4 else "")
+        yield (
+            f"The length of the key is about to change. {facts.holds} a key of"
+            f" {facts.key_bits} bits, and the nodes use {bits} bits ({listed}). Agents"
+            " refuse a key of another length, and the next one would have it. Put a"
+            f" key of {bits} bits there by hand, under an ID that no node uses, and"
+            " wait until the nodes have taken it up."
+        )
 
 
 def _stores(stores: Mapping[str, str]) -> list[str]:

@@ -92,6 +92,7 @@ def preflight(
         unfinished=key.unfinished,
         stores=stores_away(session, config),
         key_problems=key.reasons,
+        key_bits=key.key_bits,
         holds="The key files hold" if in_files else "The Secret holds",
         restart_agents=restart_agents,
         accepted_bugs=accepted_bugs,

@@ -137,7 +137,7 @@ def _read(
 
 def _state(message: XfrmMessage) -> XfrmState:
     family = message["family"]
-    algorithm, icv_bits, hashed = _algorithm(message)
+    algorithm, icv_bits, hashed, key_bits = _algorithm(message)
     esn = message.attribute("XFRMA_REPLAY_ESN_VAL")
     replay = message.attribute("XFRMA_REPLAY_VAL")
     seq = oseq = 0
@@ -172,6 +172,7 @@ def _state(message: XfrmMessage) -> XfrmState:
         integrity_errors=message["integrity_failed"],
         if_id=message.attribute("XFRMA_IF_ID") or 0,
         dir=_STATE_DIRECTIONS.get(message.attribute("XFRMA_SA_DIR") or 0),
+        key_bits=key_bits,
     )
 
 
@@ -244,10 +245,14 @@ def _output_mark(message: XfrmMessage) -> Mark | None:
     return Mark(value=value, mask=_NO_MASK if mask is None else mask)
 
 
-def _algorithm(message: XfrmMessage) -> tuple[str | None, int | None, str | None]:
+def _algorithm(
+    message: XfrmMessage,
+) -> tuple[str | None, int | None, str | None, int | None]:
+    """Name, bits of the integrity check value, hash of the key, and its bits."""
     aead = message.attribute("XFRMA_ALG_AEAD")
     if aead is not None:
-        return _name(aead), aead["alg_icv_len_bits"], _hash(aead)
+        icv_bits = aead["alg_icv_len_bits"]
+        return _name(aead), icv_bits, _hash(aead), aead["alg_key_len_bits"]
     # The kernel reports authentication twice, for programs that know only the
     # older attribute.
     truncated = message.attribute("XFRMA_ALG_AUTH_TRUNC")
@@ -255,11 +260,12 @@ def _algorithm(message: XfrmMessage) -> tuple[str | None, int | None, str | None
     crypt = message.attribute("XFRMA_ALG_CRYPT")
     parts = [part for part in (auth, crypt) if part is not None]
     if not parts:
-        return None, None, None
+        return None, None, None, None
     return (
         "+".join(_name(part) for part in parts),
         truncated["alg_trunc_len_bits"] if truncated else None,
         "+".join(_hash(part) for part in parts),
+        sum(part["alg_key_len_bits"] for part in parts),
     )
 
 

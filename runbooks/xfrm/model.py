@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: Bits of a mark that say what Cilium wants done with a packet.
 MARK_ACTION_MASK = 0x0F00
@@ -63,6 +63,9 @@ class XfrmState:
         algorithm: The kernel's name of the AEAD, or ``auth+enc`` names joined
             with ``+`` where there are two.
         icv_bits: Length of the integrity check value in bits, if known.
+        key_bits: Length of its key material in bits, both keys together where there
+            are two; ``None`` where a dump does not tell. States that differ in
+            nothing else are equal.
         key_hash: SHA-256 in hex of the printed key (``0x`` and lower-case hex
             digits), the form in which cilium-bugtool hides keys; for
             authentication and encryption keys, the two hashes joined with
@@ -107,6 +110,7 @@ class XfrmState:
     integrity_errors: int | None = None
     if_id: int = 0
     dir: Direction | None = None
+    key_bits: int | None = field(default=None, compare=False)
 
     @property
     def direction(self) -> Direction | None:

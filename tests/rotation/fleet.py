@@ -369,4 +369,5 @@ class Fleet:
             replay_window_errors=0,
             replay_errors=0,
             integrity_errors=0,
+            key_bits=8 * len(pair_key),
         )

@@ -240,3 +240,15 @@ def test_lacking_right_is_named_with_verb_and_resource(api, reader):
     nobody = Session(cluster, reader, brief=Pace(2, 0.01))
     with pytest.raises(RotationError, match=r"lacks the right to get on secrets.*403"):
         steps.preflight(nobody)
+
+
+def test_key_of_another_length_than_the_nodes_use_is_refused(
+    session, fleet, monkeypatch
+):
+    used = {name: fleet.states(name) for name in fleet.nodes}
+    monkeypatch.setattr(fleet, "states", used.get)
+    longer = key_line(3).replace("01234567 128", "0123456789abcdef01234567 128")
+    fleet.write_secret(longer)
+    said = refusal(session)
+    assert "The Secret holds a key of 224 bits, and the nodes use 160 bits" in said
+    assert "(node1, node2, node3)" in said

@@ -147,6 +147,7 @@ def test_structures_have_the_kernels_sizes():
             {
                 "algorithm": "hmac(sha256)+cbc(aes)",
                 "key_hash": f"{hash_key_bytes(KEY)}+{hash_key_bytes(bytes(16))}",
+                "key_bits": 8 * len(KEY) + 128,
             },
         ),
     ],
@@ -171,6 +172,7 @@ def test_state_read_back_is_the_state_programmed(ends, changes, expected):
         "algorithm": AEAD,
         "icv_bits": 128,
         "key_hash": hash_key_bytes(KEY),
+        "key_bits": 8 * len(KEY),
     } | expected
     assert {name: getattr(read, name) for name in wanted} == wanted
 

@@ -117,6 +117,7 @@ def _together(
         key_id=key_id,
         algorithm=one.algorithm,
         unfinished=found,
+        key_bits=one.key_bits,
         missing=tuple(host for host, key in keys.items() if key.key_id != key_id),
     )
 

@@ -53,6 +53,7 @@ class _StateReader:
         self._bitmap_words = 0
         self._icv_bits: int | None = None
         self._algorithms: list[tuple[str | None, str | None]] = []
+        self._key_bits: list[int | None] = []
 
     def state(self) -> XfrmState:
         head = self._entry[0]
@@ -97,6 +98,7 @@ class _StateReader:
     def _read_redacted(self, _: Line) -> None:
         # Which line it was nobody can tell: an algorithm, most likely.
         self._algorithms.append((None, None))
+        self._key_bits.append(None)
 
     def _read_context(self, line: Line) -> None:
         words = line.words
@@ -138,6 +140,8 @@ class _StateReader:
             raise line.error("the key is not as long as the line says")
         hashed = hash_key_bytes(bytes.fromhex(key)) if key else match["hash"]
         self._algorithms.append((name, hashed))
+        bits = line.number_in(match["bits"]) if match["bits"] else None
+        self._key_bits.append(len(key) * 4 if key else bits)
         if kind in ("aead", "auth-trunc"):
             self._icv_bits = line.number_in(match["icv"] or "")
 
@@ -190,6 +194,9 @@ class _StateReader:
         if hashes and len(known_hashes) == len(hashes):
             self._fields["key_hash"] = "+".join(known_hashes)
         self._fields["icv_bits"] = self._icv_bits
+        known_bits = [bits for bits in self._key_bits if bits is not None]
+        if known_bits and len(known_bits) == len(self._key_bits):
+            self._fields["key_bits"] = sum(known_bits)
 
     def _add_sequence_numbers(self) -> None:
         numbers = self._sequence
