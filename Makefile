@@ -33,8 +33,8 @@ docs: setup-python ## Build the site into docs/_build/html
 soak: setup-test ## Run long repetitions; tables go under docs/reference/
 	@.venv/bin/pytest -m soak $(PYTEST_ARGS)
 
-bench: setup-test ## Measure; tables go under docs/reference/
-	@.venv/bin/pytest -m bench $(PYTEST_ARGS)
+bench: setup-test ## Measure, and try every Ansible; tables go under docs/reference/
+	@.venv/bin/pytest -m "bench or compat" $(PYTEST_ARGS)
 
 compat: setup-test ## Run the playbooks on every version of Ansible they allow
 	@.venv/bin/pytest tests/playbooks/test_ansible_versions.py $(PYTEST_ARGS)
