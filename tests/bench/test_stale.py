@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import threading
 import time
 
@@ -84,7 +83,6 @@ def test_time_from_stale_to_the_first_packet(tmp_path):
             )
     over_s = [p - b for p, b in zip(playbook_s, bare_s, strict=True)]
     ratios = [p / b for p, b in zip(playbook_s, bare_s, strict=True)]
-    assert statistics.median(ratios) > 0
     write_table(
         "first-packet",
         "From stale to the first packet",
