@@ -31,7 +31,7 @@ class Assessment:
         return self.samples.first
 
 
-class Reader(Protocol):
+class KernelView(Protocol):
     """Reads the nodes' kernels."""
 
     def states(self, *, policies: bool = False) -> Snapshot:
@@ -46,6 +46,10 @@ class Reader(Protocol):
             audit: Whether to tell also what needs no action now.
             after_first: Called between the two samples.
         """
+
+
+class Reader(KernelView, Protocol):
+    """Reads the kernels of one cluster's nodes, and runs commands there."""
 
     def run(self, argv: Sequence[str], node: str | None = None) -> dict[str, Ran]:
         """Run a command in the agents' pods, or in the one of a node.
@@ -111,7 +115,7 @@ class Watch(Protocol):
         """Where the rotation takes place."""
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> KernelView:
         """The nodes' kernels."""
 
     @property

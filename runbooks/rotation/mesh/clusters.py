@@ -19,9 +19,8 @@ from runbooks.rotation.session import Assessment, Neighbourhood, Session
 from runbooks.snapshot import Samples, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from runbooks.collect.agent_exec import Ran
     from runbooks.rotation.coverage import Addresses
 
 T = TypeVar("T")
@@ -147,17 +146,6 @@ class Mesh:
             self._meshed,
         )
         return Assessment(diagnosis, samples)
-
-    def run(self, argv: Sequence[str], node: str | None = None) -> dict[str, Ran]:
-        """Run a command in the agents' pods of all clusters."""
-        return {
-            qualified(context, name): ran
-            for context, answers in self.each(
-                lambda _, session: session.reader.run(argv)
-            ).items()
-            for name, ran in answers.items()
-            if node in {None, qualified(context, name)}
-        }
 
 
 def joined(snapshots: Mapping[str, Snapshot]) -> Snapshot:
