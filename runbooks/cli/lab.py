@@ -103,41 +103,56 @@ def status(
 
 @app.command("break")
 def break_(
-    failure: Annotated[
-        str,
-        typer.Argument(
-            help="kvstore-lease-expired (kvstore mode) or ciliumnode-recreated "
-            "(crd mode)."
-        ),
-    ],
+    condition: Annotated[
+        str | None, typer.Argument(help="What is to happen; --list shows them all.")
+    ] = None,
+    amount: Annotated[
+        str | None, typer.Argument(help="How much of it, where that can be chosen.")
+    ] = None,
     node: NodeName = "node2",
     name: Name = "lab",
+    how: Annotated[
+        str, typer.Option(help="The way to it, where there are several.")
+    ] = "",
+    list_: Annotated[
+        bool, typer.Option("--list", help="Show all of them, with their pages.")
+    ] = False,
 ) -> None:
     """Make a condition happen; returns when it stands."""
+    from runbooks.lab.breaks import BREAKS, Situation, make
+    from runbooks.lab.breaks.listing import render_breaks
     from runbooks.lab.client import LabClient
-    from runbooks.lab.failures import FAILURES, failure_for
     from runbooks.lab.plan import LabError
 
-    if failure not in FAILURES:
-        _fail(LabError(f"no failure {failure!r}; there are {', '.join(FAILURES)}"), 2)
+    if list_:
+        typer.echo(render_breaks(BREAKS))
+        return
+    if condition is None or condition not in BREAKS:
+        asked = "say what is to happen" if condition is None else f"no {condition!r}"
+        _fail(LabError(f"{asked}; there are {', '.join(BREAKS)}"), 2)
     try:
         client = LabClient(name)
-        make = failure_for(client.lab, failure).make
-        make(client, node, lambda line: typer.echo(f"  {line}"))
+        situation = Situation(
+            client, node, lambda line: typer.echo(f"  {line}"), how, amount or ""
+        )
+        make(condition, situation)
     except (LabError, OSError) as error:
         _fail(error)
-    typer.echo(f"{failure} stands on {node}.")
+    typer.echo(f"{condition} stands on {node}.")
 
 
 @app.command()
 def heal(name: Name = "lab") -> None:
-    """Rotate the key without any of the runbook's care; returns when it's over."""
+    """Take breaks back, and rotate the key where nothing else heals.
+
+    The rotation is a bare one, without any of the runbook's care.
+    """
     from runbooks.lab.client import LabClient
-    from runbooks.lab.heal import heal as rotate
+    from runbooks.lab.heal import heal as undo
     from runbooks.lab.plan import LabError
 
     try:
-        spi = rotate(LabClient(name))
+        spi = undo(LabClient(name), lambda line: typer.echo(f"  {line}"))
     except (LabError, OSError) as error:
         _fail(error)
     typer.echo(f"Every node is on SPI {spi} alone.")

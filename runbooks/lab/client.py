@@ -43,6 +43,10 @@ class LabClient:
     def __init__(self, name: str) -> None:
         self.lab = Lab.load(name)
 
+    def reload(self) -> None:
+        """Learn of nodes that were added or removed."""
+        self.lab = Lab.load(self.lab.name)
+
     def ask(self, operation: str, **request: Any) -> Any:
         """Make a request that has one answer.
 

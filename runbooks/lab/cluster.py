@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import secrets
 import socket
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from runbooks.lab.access import admit_agents
+from runbooks.lab.access import admit_agent
 from runbooks.lab.channel import ChannelError
 from runbooks.lab.daemonset import DaemonSetController
 from runbooks.lab.kubeapi import objects
@@ -42,6 +43,7 @@ _KEY_WATCHER = "enable-ipsec-key-watcher"
 #: Size of an AES key of 16 bytes with its salt of 4 (RFC 4106).
 _KEY_BYTES = 20
 _FIRST_KEY_ID = 3
+CONFLICT = 409
 
 
 class Cluster:
@@ -57,7 +59,7 @@ class Cluster:
         self._credentials = Credentials(("127.0.0.1", "localhost", GATEWAY))
         self._kubelets: dict[str, Kubelet] = {}
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._controller: DaemonSetController | None = None
+        self._controller = DaemonSetController(self.store)
         self._syncs: set[asyncio.Task[None]] = set()
 
     async def serve(self, listener: socket.socket) -> int:
@@ -83,7 +85,6 @@ class Cluster:
             log_handler=self._log,
         )
         if self._lab.mode == "crd":
-            admit_agents(self._lab, self.store, self._credentials)
             await server.listen(socket.create_server((GATEWAY, API_PORT)))
         port: int = listener.getsockname()[1]
         config = self._credentials.admin_kubeconfig(f"https://127.0.0.1:{port}")
@@ -91,10 +92,21 @@ class Cluster:
         self._lab.kubeconfig.write_text(yaml.safe_dump(config))
         return port
 
-    def attach(self, kubelets: dict[str, Kubelet]) -> None:
-        """Tell which kubelet serves which node."""
-        self._kubelets = kubelets
-        self._controller = DaemonSetController(self._lab, self.store, kubelets)
+    def add_node(self, node: NodePlan, kubelet: Kubelet) -> None:
+        """Tell which kubelet serves a node, and give the node its client pod."""
+        self._kubelets[node.name] = kubelet
+        self._controller.add_node(node, kubelet)
+        if self._lab.mode == "crd":
+            admit_agent(self._lab, node, self.store, self._credentials)
+        self.store.create(_client_pod(node))
+
+    def remove_node(self, node: NodePlan) -> None:
+        """Delete a node and its pods; its CiliumNode goes with it."""
+        del self._kubelets[node.name]
+        self._controller.remove_node(node)
+        self.store.delete("pods", f"client-{node.name}", "default")
+        with contextlib.suppress(StatusError):
+            self.store.delete("nodes", node.name)
 
     async def run(self) -> None:
         """React to changes of objects for ever."""
@@ -106,7 +118,7 @@ class Cluster:
                     task = asyncio.ensure_future(self._sync_later(kubelet))
                     self._syncs.add(task)
                     task.add_done_callback(self._syncs.discard)
-            elif self._controller is not None:
+            else:
                 self._controller.see(event)
 
     def agent_flags(self) -> list[str]:
@@ -133,8 +145,6 @@ class Cluster:
 
         And into its CiliumNode, unless agents do that themselves.
         """
-        if self._controller is None:
-            return
         self._controller.agent_changed(node, agent)
         announced = agent.get("announced")
         if announced and self._lab.mode == "kvstore":
@@ -156,7 +166,7 @@ class Cluster:
         self.store.create(
             objects.cilium_node(
                 self.store.get("nodes", node.name),
-                [("InternalIP", node.ip), ("CiliumInternalIP", node.cilium_ip)],
+                [("InternalIP", node.ip), ("CiliumInternalIP", announced["cilium_ip"])],
                 node.pod_cidr,
                 announced["spi"],
                 announced["boot_id"],
@@ -177,22 +187,32 @@ class Cluster:
         )
         create(objects.ipsec_secret(key.line()))
         create(objects.config_map(_cilium_config(lab)))
-        for node in lab.nodes:
-            create(_client_pod(node))
+        if lab.mode == "crd":
+            for obj in objects.agent_account():
+                create(obj)
         create(objects.daemon_set(CILIUM_VERSION, len(lab.nodes), ready=0))
 
     def register(self, node: NodePlan, boot_id: str, kernel: str) -> None:
-        """Make a node's Node object, as its kubelet does when it first runs."""
-        self.store.create(
-            objects.node(
-                node.name, node.ip, node.pod_cidr, boot_id, kernel, since=now()
-            )
+        """Make a node's Node object, or tell of its reboot, as its kubelet does."""
+        fresh = objects.node(
+            node.name, node.ip, node.pod_cidr, boot_id, kernel, since=now()
         )
+        try:
+            self.store.create(fresh)
+        except StatusError as error:
+            if error.code != CONFLICT:
+                raise
+            status = {"status": fresh["status"]}
+            self.store.patch("nodes", node.name, status, subresource="status")
 
     async def _sync_later(self, kubelet: Kubelet) -> None:
+        if (delay_s := kubelet.secret_delay_s) is None:
+            return
         # Kubelets look at their own times; no two nodes get a key together.
         spread_s = self._lab.timings.secret_sync_s
-        await asyncio.sleep(spread_s * (0.5 + secrets.randbelow(100) / 200))
+        await asyncio.sleep(delay_s + spread_s * (0.5 + secrets.randbelow(100) / 200))
+        if kubelet.secret_delay_s is None:
+            return
         try:
             await kubelet.sync_secret()
         except ChannelError:

@@ -23,7 +23,7 @@ def read_status(client: LabClient) -> list[dict[str, Any]]:
         LabError: The lab does not answer.
     """
     rows = []
-    for name, node in client.ask("status").items():
+    for name, node in client.ask("status")["nodes"].items():
         row: dict[str, Any] = {"name": name, **node, "boot_id": None, "spis": []}
         if node["kernel"]:
             text = client.run(name, ["sh", "-c", _READ]).stdout

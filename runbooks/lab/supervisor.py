@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import compileall
+import contextlib
 import os
 import signal
 import socket
@@ -20,19 +21,15 @@ import runbooks
 from runbooks.lab.channel import ChannelError
 from runbooks.lab.cluster import Cluster
 from runbooks.lab.control import Control
-from runbooks.lab.etcd import start_etcd
-from runbooks.lab.kubelet import Kubelet
+from runbooks.lab.etcd import Etcd
 from runbooks.lab.namespaces import (
     enter_new_namespaces,
     first_process,
     start_time,
 )
-from runbooks.lab.network import WireTap, make_bridge, make_tap
-from runbooks.lab.node_client import NodeClient
-from runbooks.lab.plan import Lab, LabError, NodePlan
-from runbooks.lab.uml import NodeKernel
-
-_BOOT_LIMIT_S = 90
+from runbooks.lab.network import make_bridge, make_tap
+from runbooks.lab.operations import Operations
+from runbooks.lab.plan import Lab, LabError
 
 
 class Progress:
@@ -43,18 +40,20 @@ class Progress:
     """
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self._descriptor: int | None = descriptor
 
     def say(self, line: str) -> None:
         """Write one line; a caller that has gone does not matter."""
-        try:
-            os.write(self._descriptor, line.encode() + b"\n")
-        except BrokenPipeError:
+        if self._descriptor is None:
             return
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._descriptor, line.encode() + b"\n")
 
     def close(self) -> None:
         """Tell that no more is coming."""
-        os.close(self._descriptor)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = None
 
 
 class Supervisor:
@@ -89,60 +88,29 @@ class Supervisor:
             task.cancel()
 
     async def _bring_up(self) -> list[asyncio.Task[None]]:
-        lab = self._lab
+        lab, say = self._lab, self._progress.say
         began = time.monotonic()
-        wires = {node.name: WireTap(node) for node in lab.nodes}
         # The nodes can't write byte code: their files are the host's, read-only.
         compileall.compile_dir(str(resources.files(runbooks)), quiet=2)
-        kernels = {node.name: NodeKernel(lab, node) for node in lab.nodes}
-        for kernel in kernels.values():
-            await kernel.start()
-        self._progress.say(f"{len(kernels)} kernels started")
-        if lab.mode == "kvstore":
-            await start_etcd(lab)
-            self._progress.say("etcd serves")
         cluster = Cluster(lab)
         port = await cluster.serve(self._listener)
-        self._progress.say(f"Kubernetes API serves on 127.0.0.1:{port}")
-        clients = {node.name: NodeClient(node.name, node.ip) for node in lab.nodes}
-        kubelets = {
-            node.name: Kubelet(lab, node, clients[node.name], cluster)
-            for node in lab.nodes
-        }
-        cluster.attach(kubelets)
-        await asyncio.gather(
-            *(self._boot(node, kernels, clients, kubelets) for node in lab.nodes)
-        )
-        watches = [asyncio.ensure_future(k.run()) for k in kubelets.values()]
-        watches.append(asyncio.ensure_future(cluster.run()))
-        await asyncio.gather(
-            *(k.wait_for_peers(len(lab.nodes) - 1) for k in kubelets.values())
-        )
-        control = Control(lab, cluster, kernels, clients, kubelets, wires)
-        await control.serve()
-        self._progress.say(f"up in {time.monotonic() - began:.1f} s")
-        return watches
-
-    async def _boot(
-        self,
-        node: NodePlan,
-        kernels: dict[str, NodeKernel],
-        clients: dict[str, NodeClient],
-        kubelets: dict[str, Kubelet],
-    ) -> None:
-        ended = asyncio.ensure_future(kernels[node.name].wait())
-        up = asyncio.ensure_future(clients[node.name].wait_until_up(_BOOT_LIMIT_S))
-        await asyncio.wait({ended, up}, return_when="FIRST_COMPLETED")
-        if ended.done():
-            up.cancel()
-            raise LabError(
-                f"the kernel of {node.name} ended while it started:\n"
-                + kernels[node.name].console()
-            )
-        await up
-        self._progress.say(f"{node.name} runs")
-        await kubelets[node.name].join()
-        self._progress.say(f"{node.name}'s agent is ready")
+        etcd = Etcd(lab) if lab.mode == "kvstore" else None
+        operations = Operations(lab, cluster, etcd, say)
+        nodes = [operations.add(plan) for plan in lab.nodes]
+        for node in nodes:
+            node.kernel.start()
+        say(f"{len(nodes)} kernels started")
+        if etcd is not None:
+            await etcd.start()
+            say("etcd serves")
+        say(f"Kubernetes API serves on 127.0.0.1:{port}")
+        await asyncio.gather(*(node.join() for node in nodes))
+        running = [asyncio.ensure_future(cluster.run())]
+        peers = len(nodes) - 1
+        await asyncio.gather(*(n.kubelet.wait_for_peers(peers) for n in nodes))
+        await Control(operations).serve()
+        say(f"up in {time.monotonic() - began:.1f} s")
+        return running
 
 
 def main() -> None:

@@ -241,6 +241,7 @@ class Agent:
         said = {
             "spi": self.key.key_id,
             "boot_id": self.boot_id,
+            "cilium_ip": self.own().cilium_ip,
             "peers": sorted(self.memory.peers),
         }
         print(json.dumps(said), flush=True)
