@@ -62,15 +62,29 @@ class Cluster:
         self._controller = DaemonSetController(self.store)
         self._syncs: set[asyncio.Task[None]] = set()
 
+    def saved(self) -> JsonObject:
+        """Everything that another supervisor needs to go on; for memory only."""
+        version, stored = self.store.saved()
+        return {
+            "version": version,
+            "objects": stored,
+            "credentials": self._credentials.saved(),
+            "kubelets": {n: kubelet.saved() for n, kubelet in self._kubelets.items()},
+        }
+
+    def resume(self, saved: JsonObject) -> None:
+        """Go on where a supervisor was killed."""
+        self.store.resume(saved["version"], saved["objects"])
+        self._credentials.resume(saved["credentials"])
+
     async def serve(self, listener: socket.socket) -> int:
-        """Make the objects, serve them, and write the kubeconfig.
+        """Serve the objects.
 
         In CRD mode the API is served on the nodes' own network as well.
 
         Returns:
             The port on 127.0.0.1.
         """
-        self._seed()
         loop = asyncio.get_running_loop()
 
         def hear(event: Event) -> None:
@@ -87,15 +101,22 @@ class Cluster:
         if self._lab.mode == "crd":
             await server.listen(socket.create_server((GATEWAY, API_PORT)))
         port: int = listener.getsockname()[1]
+        return port
+
+    def write_kubeconfig(self, port: int) -> None:
+        """Write the administrator's credentials for the API on 127.0.0.1."""
         config = self._credentials.admin_kubeconfig(f"https://127.0.0.1:{port}")
         self._lab.kubeconfig.touch(mode=0o600)
         self._lab.kubeconfig.write_text(yaml.safe_dump(config))
-        return port
+
+    def adopt_node(self, node: NodePlan, kubelet: Kubelet) -> None:
+        """Tell which kubelet serves a node that has its objects already."""
+        self._kubelets[node.name] = kubelet
+        self._controller.add_node(node, kubelet)
 
     def add_node(self, node: NodePlan, kubelet: Kubelet) -> None:
         """Tell which kubelet serves a node, and give the node its client pod."""
-        self._kubelets[node.name] = kubelet
-        self._controller.add_node(node, kubelet)
+        self.adopt_node(node, kubelet)
         if self._lab.mode == "crd":
             admit_agent(self._lab, node, self.store, self._credentials)
         self.store.create(_client_pod(node))
@@ -173,7 +194,8 @@ class Cluster:
             )
         )
 
-    def _seed(self) -> None:
+    def seed(self) -> None:
+        """Make the objects of a new cluster."""
         create, lab = self.store.create, self._lab
         for namespace in ("default", NAMESPACE):
             create(objects.namespace(namespace))

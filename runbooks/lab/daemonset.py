@@ -41,8 +41,11 @@ class DaemonSetController:
         self._rollout: asyncio.Task[None] | None = None
 
     def add_node(self, node: NodePlan, kubelet: Kubelet) -> None:
-        """Want an agent on a node."""
+        """Want an agent on a node; a Pod that is there already is kept."""
         self._nodes[node.name], self._kubelets[node.name] = node, kubelet
+        for pod in self._store.list("pods", NAMESPACE, label_selector="k8s-app=cilium"):
+            if pod["spec"]["nodeName"] == node.name:
+                self._pods[node.name] = pod["metadata"]["name"]
 
     def remove_node(self, node: NodePlan) -> None:
         """Delete the agent's Pod of a node that goes."""

@@ -7,7 +7,10 @@ import os
 import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: The lab's own side of the network between the nodes.
 GATEWAY = "10.9.0.1"
@@ -218,6 +221,21 @@ class Lab:
                 return node
         names = ", ".join(n.name for n in self.nodes)
         raise LabError(f"lab {self.name!r} has no node {name!r}; it has {names}")
+
+    def differences(self, asked: Mapping[str, object]) -> list[str]:
+        """How this lab is not what was asked for.
+
+        Args:
+            asked: Values by the name of a field.
+
+        Returns:
+            A phrase for each that differs.
+        """
+        return [
+            f"{field} is {getattr(self, field)}, not {value}"
+            for field, value in asked.items()
+            if getattr(self, field) != value
+        ]
 
     def save(self) -> None:
         """Write ``lab.json``, from which :meth:`load` makes the lab again."""
