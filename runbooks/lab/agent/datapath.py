@@ -17,7 +17,7 @@ from runbooks.lab.agent.ipsec import Peer, inbound_mark, outbound_mark
 from runbooks.lab.agent.routes import NativeRoutes, TunnelRoutes
 
 if TYPE_CHECKING:
-    from pyroute2 import IPRoute
+    from pyroute2.iproute.linux import IPRoute
 
     from runbooks.lab.agent.config import AgentConfig
     from runbooks.lab.agent.routes import Routes
