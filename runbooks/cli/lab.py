@@ -46,6 +46,17 @@ def up(
             help="How packets travel between nodes: native (routed) or tunnel (VXLAN)."
         ),
     ] = "native",
+    ipv6: Annotated[
+        bool, typer.Option("--ipv6", help="Give nodes and pods IPv6 beside IPv4.")
+    ] = False,
+    legacy_sa: Annotated[
+        bool,
+        typer.Option(
+            "--legacy-sa",
+            help="States as they were before keys per pair: one key for all, no "
+            "extended sequence numbers, no replay window.",
+        ),
+    ] = False,
     rotation_duration: Annotated[
         float,
         typer.Option(
@@ -60,7 +71,7 @@ def up(
 
     timings = Timings(rotation_duration_s=rotation_duration)
     try:
-        lab = Lab(name, nodes, mode, datapath, timings)
+        lab = Lab(name, nodes, mode, datapath, timings, ipv6=ipv6, legacy_sa=legacy_sa)
     except LabError as error:
         _fail(error, 2)
     try:

@@ -22,7 +22,6 @@ from runbooks.lab.kubeapi.status import JsonObject, StatusError, internal_error
 from runbooks.lab.kubeapi.store import Store
 from runbooks.lab.plan import (
     API_PORT,
-    CILIUM_VERSION,
     GATEWAY,
     KEY_FILE,
     NAMESPACE,
@@ -156,10 +155,11 @@ class Cluster:
         self.store.create(
             objects.cilium_node(
                 self.store.get("nodes", node.name),
-                [("InternalIP", node.ip), ("CiliumInternalIP", node.cilium_ip)],
+                self._lab.addresses(node),
                 node.pod_cidr,
                 announced["spi"],
                 announced["boot_id"],
+                *self._lab.pod_cidrs(node)[1:],
             )
         )
 
@@ -170,7 +170,7 @@ class Cluster:
         create(objects.cilium_node_definition())
         key = IpsecKey(
             key_id=_FIRST_KEY_ID,
-            per_tunnel=True,
+            per_tunnel=not lab.legacy_sa,
             algorithm="rfc4106(gcm(aes))",
             key=secrets.token_bytes(_KEY_BYTES),
             icv_bits=128,
@@ -178,14 +178,16 @@ class Cluster:
         create(objects.ipsec_secret(key.line()))
         create(objects.config_map(_cilium_config(lab)))
         for node in lab.nodes:
-            create(_client_pod(node))
-        create(objects.daemon_set(CILIUM_VERSION, len(lab.nodes), ready=0))
+            create(_client_pod(node, lab.pod_ips(node)))
+        create(objects.daemon_set(lab.cilium_version, len(lab.nodes), ready=0))
 
     def register(self, node: NodePlan, boot_id: str, kernel: str) -> None:
         """Make a node's Node object, as its kubelet does when it first runs."""
         self.store.create(
             objects.node(
-                node.name, node.ip, node.pod_cidr, boot_id, kernel, since=now()
+                *(node.name, node.ip, node.pod_cidr, boot_id, kernel),
+                since=now(),
+                ipv6=(node.ip6, node.pod_cidr6) if self._lab.ipv6 else None,
             )
         )
 
@@ -235,6 +237,8 @@ def _cilium_config(lab: Lab) -> dict[str, str]:
     config = {
         "cluster-name": "default",
         "enable-ipsec": "true",
+        "enable-ipv4": "true",
+        "enable-ipv6": "true" if lab.ipv6 else "false",
         _KEY_WATCHER: "true",
         "identity-allocation-mode": lab.mode,
         "ipsec-key-file": KEY_FILE,
@@ -252,7 +256,7 @@ def _cilium_config(lab: Lab) -> dict[str, str]:
     return config
 
 
-def _client_pod(node: NodePlan) -> JsonObject:
+def _client_pod(node: NodePlan, ips: list[str]) -> JsonObject:
     """The pod whose traffic is encrypted, one on each node."""
     began = now()
     return {
@@ -269,8 +273,8 @@ def _client_pod(node: NodePlan) -> JsonObject:
         },
         "status": {
             "phase": "Running",
-            "podIP": node.pod_ip,
-            "podIPs": [{"ip": node.pod_ip}],
+            "podIP": ips[0],
+            "podIPs": [{"ip": ip} for ip in ips],
             "hostIP": node.ip,
             "startTime": began,
             "conditions": [{"type": "Ready", "status": "True"}],

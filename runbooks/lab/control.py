@@ -134,18 +134,18 @@ class Control:
 
     async def _traffic(self, request: dict[str, Any]) -> Any:
         """Ask every node's traffic at once, or one node's."""
-        pods = {node.name: node.pod_ip for node in self._lab.nodes}
+        pods = {node.name: self._lab.pod_ips(node) for node in self._lab.nodes}
         if request["action"] == "start":
             self._run += 1
             await self._traffic({"action": "prepare"})
         names = [request["node"]] if "node" in request else list(pods)
 
         def question(name: str) -> dict[str, Any]:
-            peers = [pods[p] for p in request.get("peers", pods) if p != name]
+            peers = [p for p in request.get("peers", pods) if p != name]
             return {
                 **{k: v for k, v in request.items() if k != "operation"},
                 "run": self._run,
-                "peers": peers,
+                "peers": [ip for peer in peers for ip in pods[peer]],
             }
 
         answers = await asyncio.gather(
