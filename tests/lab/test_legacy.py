@@ -23,7 +23,7 @@ KEY_FILE = "/etc/ipsec/keys"
 
 @pytest.fixture(scope="module")
 def legacy_lab():
-    options = ("--legacy-sa", "--ipv6", "--nodes", "2")
+    options = ("--legacy-sa", "--ipv6", "--nodes", "2", "--rotation-duration", "4")
     with start_lab(f"legacy-{os.getpid()}", *options) as running:
         yield running
 
@@ -97,9 +97,9 @@ def test_a_rotation_keeps_the_format_and_loses_nothing(legacy_lab):
     assert shapes == {(spi, False, hash_key_bytes(after.key))}
 
 
-def test_the_playbook_moves_to_keys_per_pair_and_loses_nothing(legacy_lab):
+def test_the_playbook_moves_to_keys_per_pair_and_loses_nothing(legacy_lab, tmp_path):
     """The last one here: from now on states have ESN."""
-    options = ("-e", "rotation_per_tunnel_keys=true")
+    options = ("-e", f"rotation_per_tunnel_keys=true rotation_report_dir={tmp_path}")
     send_during(
         legacy_lab, lambda: legacy_lab.playbook("rotate-ipsec-key.yml", *options)
     )
