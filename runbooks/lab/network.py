@@ -44,6 +44,12 @@ def make_tap(node: NodePlan) -> None:
         )
 
 
+def remove_tap(node: NodePlan) -> None:
+    """Unplug a node."""
+    with IPRoute() as ipr:
+        ipr.link("del", index=ipr.link_lookup(ifname=node.tap)[0])
+
+
 @dataclass(frozen=True, slots=True)
 class WireCount:
     """What a node has put on the wire since the lab began, in packets.
@@ -71,6 +77,11 @@ class WireTap:
         self._esp = _counter(node.tap, esp=True)
         self._plain = _counter(node.tap, esp=False)
         self._counts = [0, 0]
+
+    def close(self) -> None:
+        """Count no more."""
+        self._esp.close()
+        self._plain.close()
 
     def count(self) -> WireCount:
         """The counts as they are now."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: The lab's own side of the network between the nodes.
 GATEWAY = "10.9.0.1"
@@ -16,7 +19,7 @@ ETCD_PORT = 2379
 API_PORT = 6443
 MODES = ("kvstore", "crd")
 DATAPATHS = ("native", "tunnel")
-MAX_NODES = 60
+MIN_NODES, MAX_NODES = 2, 60
 #: The version that the lab's agents give as their own; its facts are from there.
 CILIUM_VERSION = "1.18.0-dev"
 #: One of those that took a key without ``+`` for all pairs.
@@ -124,6 +127,7 @@ class Lab:
         mode: Where nodes learn of each other: ``kvstore`` or ``crd``.
         datapath: How packets travel between nodes: ``native`` or ``tunnel``.
         timings: The cluster's times.
+        removed: Indexes below ``node_count`` whose nodes are no longer there.
         ipv6: Whether nodes and pods have addresses of IPv6 beside those of IPv4.
         legacy_sa: Whether states are as they were before keys per pair: one key
             for all, no ESN, no replay window.
@@ -134,6 +138,7 @@ class Lab:
     mode: str = "kvstore"
     datapath: str = "native"
     timings: Timings = field(default_factory=Timings)
+    removed: tuple[int, ...] = ()
     ipv6: bool = False
     legacy_sa: bool = False
 
@@ -148,8 +153,10 @@ class Lab:
                 f"the lab's name {self.name!r} is not one: use lower-case letters, "
                 "digits and hyphens, 32 at most"
             )
-        if not 2 <= self.node_count <= MAX_NODES:
-            raise LabError(f"a lab has 2 to {MAX_NODES} nodes, not {self.node_count}")
+        if not MIN_NODES <= self.node_count <= MAX_NODES:
+            raise LabError(
+                f"a lab has {MIN_NODES} to {MAX_NODES} nodes, not {self.node_count}"
+            )
         for option, value, known in (
             ("--mode", self.mode, MODES),
             ("--datapath", self.datapath, DATAPATHS),
@@ -160,7 +167,29 @@ class Lab:
     @property
     def nodes(self) -> tuple[NodePlan, ...]:
         """The nodes' plans, in order."""
-        return tuple(NodePlan(i) for i in range(1, self.node_count + 1))
+        indexes = range(1, self.node_count + 1)
+        return tuple(NodePlan(i) for i in indexes if i not in self.removed)
+
+    def with_one_more(self) -> Lab:
+        """The lab with another node behind the last.
+
+        Raises:
+            LabError: It has as many as there can be.
+        """
+        return replace(self, node_count=self.node_count + 1)
+
+    def without(self, name: str) -> Lab:
+        """The lab without one of its nodes.
+
+        Raises:
+            LabError: There is none of that name, or too few would be left.
+        """
+        node = self.node(name)
+        if len(self.nodes) == MIN_NODES:
+            raise LabError(f"a lab has {MIN_NODES} nodes at least: {name} stays")
+        if node.index == self.node_count:
+            return replace(self, node_count=self.node_count - 1)
+        return replace(self, removed=(*self.removed, node.index))
 
     @property
     def states_per_peer(self) -> int:
@@ -248,6 +277,21 @@ class Lab:
         names = ", ".join(n.name for n in self.nodes)
         raise LabError(f"lab {self.name!r} has no node {name!r}; it has {names}")
 
+    def differences(self, asked: Mapping[str, object]) -> list[str]:
+        """How this lab is not what was asked for.
+
+        Args:
+            asked: Values by the name of a field.
+
+        Returns:
+            A phrase for each that differs.
+        """
+        return [
+            f"{field} is {getattr(self, field)}, not {value}"
+            for field, value in asked.items()
+            if getattr(self, field) != value
+        ]
+
     def save(self) -> None:
         """Write ``lab.json``, from which :meth:`load` makes the lab again."""
         (self.directory / "lab.json").write_text(json.dumps(asdict(self), indent=1))
@@ -267,7 +311,9 @@ class Lab:
                 f"no lab {name!r} is running; start it: "
                 f"ipsec-runbooks lab up{'' if name == 'lab' else f' --name {name}'}"
             ) from None
-        return cls(**{**kept, "timings": Timings(**kept["timings"])})
+        kept["timings"] = Timings(**kept["timings"])
+        kept["removed"] = tuple(kept["removed"])
+        return cls(**kept)
 
 
 def labs_directory() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbooks.xfrm.stat import parse_xfrm_stat
@@ -16,16 +17,36 @@ _READ = (
 )
 
 
-def read_status(client: LabClient) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class LabStatus:
+    """How a lab fares.
+
+    Attributes:
+        nodes: A row for each node, ready for JSON.
+        etcd: Whether etcd runs; ``None`` where there is none.
+    """
+
+    nodes: list[dict[str, Any]]
+    etcd: bool | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything runs."""
+        nodes_run = all(row["answers"] and row["agent"]["ready"] for row in self.nodes)
+        return nodes_run and self.etcd is not False
+
+
+def read_status(client: LabClient) -> LabStatus:
     """Read every node: boot ID, agent, SPIs, counters that are not zero.
 
     Raises:
         LabError: The lab does not answer.
     """
     rows = []
-    for name, node in client.ask("status").items():
+    answer = client.ask("status")
+    for name, node in answer["nodes"].items():
         row: dict[str, Any] = {"name": name, **node, "boot_id": None, "spis": []}
-        if node["kernel"]:
+        if node["answers"]:
             text = client.run(name, ["sh", "-c", _READ]).stdout
             boot_id, counters, states = text.split("\n\n", 2)
             row["boot_id"] = boot_id
@@ -34,13 +55,17 @@ def read_status(client: LabClient) -> list[dict[str, Any]]:
             )
             row["counters"] = {k: v for k, v in parse_xfrm_stat(counters).items() if v}
         rows.append(row)
-    return rows
+    return LabStatus(rows, answer["etcd"])
 
 
-def render_status(rows: list[dict[str, Any]]) -> str:
-    """The rows as a person reads them."""
-    lines = []
-    for row in rows:
+def render_status(status: LabStatus) -> str:
+    """A lab's status as a person reads it."""
+    lines = [] if status.etcd is None else [f"etcd {'up' if status.etcd else 'down'}"]
+    for row in status.nodes:
+        if not row["answers"]:
+            kernel = "does not answer" if row["kernel"] else "down"
+            lines.append(f"{row['name']}  {row['ip']}  kernel {kernel}")
+            continue
         agent = row["agent"]
         state = "ready" if agent["ready"] else "down"
         lines += [

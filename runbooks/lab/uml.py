@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shlex
-import signal
 import sys
 from dataclasses import asdict
 from importlib import resources
@@ -22,6 +20,7 @@ from runbooks.lab.plan import (
     LabError,
     NodePlan,
 )
+from runbooks.lab.process import KeptProcess
 
 KERNEL = "linux.uml"
 MEMORY = "160M"
@@ -39,9 +38,9 @@ class NodeKernel:
         self.node = node
         self._directory = lab.node_directory(node)
         self._lab = lab
-        self._process: asyncio.subprocess.Process | None = None
+        self._process = KeptProcess(self._directory / "kernel.pid")
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Start the kernel; its first process takes it from there.
 
         Raises:
@@ -49,47 +48,50 @@ class NodeKernel:
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         init = self._write_init()
-        console = (self._directory / "console.log").open("wb")
+        self._console.unlink(missing_ok=True)
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                KERNEL,
-                f"mem={MEMORY}",
-                *("rootfstype=hostfs", "rootflags=/", "ro", "quiet"),
-                f"init={init}",
-                f"umid={self.node.name}",
-                f"uml_dir={self._directory}/uml",
-                *("con=null", "con0=null,fd:1", "con1=null", "ssl=null"),
-                f"vec0:transport=tap,ifname={self.node.tap},mac={self.node.mac}",
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
+            self._process.start(
+                [
+                    KERNEL,
+                    f"mem={MEMORY}",
+                    *("rootfstype=hostfs", "rootflags=/", "ro", "quiet"),
+                    f"init={init}",
+                    f"umid={self.node.name}",
+                    f"uml_dir={self._directory}/uml",
+                    *("con=null", "con0=null,fd:1", "con1=null", "ssl=null"),
+                    f"vec0:transport=tap,ifname={self.node.tap},mac={self.node.mac}",
+                ],
+                self._console,
             )
         except FileNotFoundError:
             raise LabError(
                 f"{KERNEL} is not there; install the package user-mode-linux"
             ) from None
-        finally:
-            console.close()
 
-    async def wait(self) -> int:
+    def adopt(self) -> None:
+        """Take over a kernel that another supervisor started."""
+        self._process.adopt()
+
+    async def wait(self) -> None:
         """Wait for the kernel's end."""
-        assert self._process is not None
-        return await self._process.wait()
+        await self._process.wait()
 
     async def stop(self) -> None:
         """Pull the plug."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
-            await self._process.wait()
+        await self._process.kill()
 
     @property
     def running(self) -> bool:
         """Whether the kernel runs."""
-        return self._process is not None and self._process.returncode is None
+        return self._process.running
+
+    @property
+    def _console(self) -> Path:
+        return self._directory / "console.log"
 
     def console(self) -> str:
         """The last lines of the kernel's console, without a panic's registers."""
-        text = (self._directory / "console.log").read_text(errors="replace")
+        text = self._console.read_text(errors="replace")
         return "\n".join(text.split("Call Trace")[0].splitlines()[-15:])
 
     def _write_init(self) -> Path:

@@ -243,6 +243,7 @@ class Agent:
         said = {
             "spi": self.key.key_id,
             "boot_id": self.boot_id,
+            "addresses": self.own().addresses,
             "peers": sorted(self.memory.peers),
         }
         print(json.dumps(said), flush=True)

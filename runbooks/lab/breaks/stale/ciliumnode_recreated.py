@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbooks.lab.failures.numbers import (
+from runbooks.lab.breaks.numbers import (
     raise_numbers,
     wait_until_forgotten,
     wait_until_fresh,
@@ -16,23 +16,17 @@ from runbooks.lab.failures.numbers import (
 from runbooks.lab.plan import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from runbooks.lab.client import LabClient
+    from runbooks.lab.breaks.condition import Situation
     from runbooks.lab.plan import Lab
 
 
-def make(client: LabClient, node: str, say: Callable[[str], None]) -> None:
+def make(situation: Situation) -> None:
     """Make the states between a node and its peers go stale.
-
-    Args:
-        client: The lab.
-        node: The node whose CiliumNode is deleted.
-        say: Told of each step.
 
     Raises:
         LabError: A step did not come about in time.
     """
+    client, node, say = situation.client, situation.node, situation.say
     raise_numbers(client, node, say)
     _delete_cilium_node(client.lab, node)
     say(f"CiliumNode {node} is deleted")

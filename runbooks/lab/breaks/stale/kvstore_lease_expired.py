@@ -9,29 +9,23 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from runbooks.lab.failures.numbers import (
+from runbooks.lab.breaks.numbers import (
     raise_numbers,
     wait_until_forgotten,
     wait_until_fresh,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from runbooks.lab.client import LabClient
+    from runbooks.lab.breaks.condition import Situation
 
 
-def make(client: LabClient, node: str, say: Callable[[str], None]) -> None:
+def make(situation: Situation) -> None:
     """Make the states between a node and its peers go stale.
-
-    Args:
-        client: The lab.
-        node: The node whose agent goes down.
-        say: Told of each step.
 
     Raises:
         LabError: A step did not come about in time.
     """
+    client, node, say = situation.client, situation.node, situation.say
     raise_numbers(client, node, say)
     say(f"the agent of {node} goes down")
     client.ask("agent", node=node, action="stop", signal="KILL")

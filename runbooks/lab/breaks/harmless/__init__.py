@@ -1,0 +1,12 @@
+"""Conditions that only look like a failure: traffic arrives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runbooks.lab.breaks.condition import Break
+
+HARMLESS: Mapping[str, Break] = {}
