@@ -267,7 +267,8 @@ def traffic_start(
     """Send numbered packets both ways on every pair."""
     lab, _ = _ask_traffic(name, action="start", rate=rate)
     count = len(lab.nodes) * (len(lab.nodes) - 1)
-    typer.echo(f"{rate:g} packets a second on each of {count} pairs.")
+    families = ", in each IP family" if lab.ipv6 else ""
+    typer.echo(f"{rate:g} packets a second on each of {count} pairs{families}.")
 
 
 @traffic_app.command("stop")
