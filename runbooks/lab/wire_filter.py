@@ -24,6 +24,8 @@ _IPV4, _IPV6 = 0x0800, 0x86DD
 _ESP = 50
 _VXLAN_PORT = 8472
 _FRAGMENT_OFFSET = 0x1FFF
+#: IPv6 tells of a fragment in a header of its own.
+_FRAGMENT_HEADER = 44
 #: What a packet in VXLAN has before it: headers of UDP and VXLAN.
 _INTO_VXLAN = 16
 #: All headers up to the inner one of IPv4, with options in the outer one; ESP in
@@ -106,6 +108,10 @@ def wire_filter(*, esp: bool) -> bytes:
         _Step(place="ipv6"),
         _Step(_LOAD_BYTE, _ETHERNET + 6),
         _Step(_IF_EQUAL, _ESP, then=encrypted),
+        _Step(_IF_EQUAL, _FRAGMENT_HEADER, other="ipv6 addresses"),
+        _Step(_LOAD_BYTE, _ETHERNET + 40),
+        _Step(_IF_EQUAL, _ESP, then=encrypted),
+        _Step(place="ipv6 addresses"),
         *(
             step
             for number, address in enumerate((_ETHERNET + 8, _ETHERNET + 24))

@@ -15,7 +15,7 @@ import pytest
 from runbooks.lab.wire_filter import wire_filter
 
 SO_ATTACH_FILTER = 26
-UDP, TCP, ESP, ICMPV6 = 17, 6, 50, 58
+UDP, TCP, ESP, ICMPV6, FRAGMENT = 17, 6, 50, 58, 44
 NODES = ("10.9.0.11", "10.9.0.12")
 NODES6 = ("fd00:10:9::b", "fd00:10:9::c")
 PODS = ("10.20.1.100", "10.20.2.100")
@@ -59,6 +59,7 @@ def accepts(esp, sent):
         frame(NODES, ESP),
         frame(("fd00:10:20:1::49", "fd00:10:20:2::32"), ESP),
         frame(NODES6, ESP),
+        frame(PODS6, FRAGMENT, bytes([ESP]) + bytes(59)),
         vxlan(frame(("10.20.1.5", "10.20.2.50"), ESP)),
         vxlan(frame(("fd00:10:20:1::49", "fd00:10:20:2::32"), ESP)),
     ],
@@ -74,6 +75,7 @@ def test_esp_is_encrypted_on_its_own_and_in_vxlan(sent):
         frame((NODES[0], PODS[1]), TCP),
         frame((PODS[0], NODES[1]), TCP),
         frame(PODS6, ICMPV6),
+        frame(PODS6, FRAGMENT, bytes([UDP]) + bytes(59)),
         frame((NODES6[0], PODS6[1]), UDP),
         frame((PODS6[0], NODES6[1]), UDP),
         vxlan(frame(PODS, UDP)),
