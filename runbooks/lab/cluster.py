@@ -23,7 +23,6 @@ from runbooks.lab.kubeapi.status import JsonObject, StatusError, internal_error
 from runbooks.lab.kubeapi.store import Store
 from runbooks.lab.plan import (
     API_PORT,
-    CILIUM_VERSION,
     GATEWAY,
     KEY_FILE,
     NAMESPACE,
@@ -119,7 +118,7 @@ class Cluster:
         self.adopt_node(node, kubelet)
         if self._lab.mode == "crd":
             admit_agent(self._lab, node, self.store, self._credentials)
-        self.store.create(_client_pod(node))
+        self.store.create(_client_pod(node, self._lab.pod_ips(node)))
 
     def remove_node(self, node: NodePlan) -> None:
         """Delete a node and its pods; its CiliumNode goes with it."""
@@ -187,10 +186,11 @@ class Cluster:
         self.store.create(
             objects.cilium_node(
                 self.store.get("nodes", node.name),
-                [("InternalIP", node.ip), ("CiliumInternalIP", announced["cilium_ip"])],
+                [(kind, ip) for kind, ip in announced["addresses"]],
                 node.pod_cidr,
                 announced["spi"],
                 announced["boot_id"],
+                *self._lab.pod_cidrs(node)[1:],
             )
         )
 
@@ -202,7 +202,7 @@ class Cluster:
         create(objects.cilium_node_definition())
         key = IpsecKey(
             key_id=_FIRST_KEY_ID,
-            per_tunnel=True,
+            per_tunnel=not lab.legacy_sa,
             algorithm="rfc4106(gcm(aes))",
             key=secrets.token_bytes(_KEY_BYTES),
             icv_bits=128,
@@ -212,12 +212,14 @@ class Cluster:
         if lab.mode == "crd":
             for obj in objects.agent_account():
                 create(obj)
-        create(objects.daemon_set(CILIUM_VERSION, len(lab.nodes), ready=0))
+        create(objects.daemon_set(lab.cilium_version, len(lab.nodes), ready=0))
 
     def register(self, node: NodePlan, boot_id: str, kernel: str) -> None:
         """Make a node's Node object, or tell of its reboot, as its kubelet does."""
         fresh = objects.node(
-            node.name, node.ip, node.pod_cidr, boot_id, kernel, since=now()
+            *(node.name, node.ip, node.pod_cidr, boot_id, kernel),
+            since=now(),
+            ipv6=(node.ip6, node.pod_cidr6) if self._lab.ipv6 else None,
         )
         try:
             self.store.create(fresh)
@@ -277,6 +279,8 @@ def _cilium_config(lab: Lab) -> dict[str, str]:
     config = {
         "cluster-name": "default",
         "enable-ipsec": "true",
+        "enable-ipv4": "true",
+        "enable-ipv6": "true" if lab.ipv6 else "false",
         _KEY_WATCHER: "true",
         "identity-allocation-mode": lab.mode,
         "ipsec-key-file": KEY_FILE,
@@ -294,7 +298,7 @@ def _cilium_config(lab: Lab) -> dict[str, str]:
     return config
 
 
-def _client_pod(node: NodePlan) -> JsonObject:
+def _client_pod(node: NodePlan, ips: list[str]) -> JsonObject:
     """The pod whose traffic is encrypted, one on each node."""
     began = now()
     return {
@@ -311,8 +315,8 @@ def _client_pod(node: NodePlan) -> JsonObject:
         },
         "status": {
             "phase": "Running",
-            "podIP": node.pod_ip,
-            "podIPs": [{"ip": node.pod_ip}],
+            "podIP": ips[0],
+            "podIPs": [{"ip": ip} for ip in ips],
             "hostIP": node.ip,
             "startTime": began,
             "conditions": [{"type": "Ready", "status": "True"}],
