@@ -55,6 +55,8 @@ class NodeKernel:
                     KERNEL,
                     f"mem={MEMORY}",
                     *("rootfstype=hostfs", "rootflags=/", "ro", "quiet"),
+                    # Ciphers that test themselves first take a second of each boot.
+                    "cryptomgr.notests",
                     f"init={init}",
                     f"umid={self.node.name}",
                     f"uml_dir={self._directory}/uml",
@@ -131,7 +133,7 @@ class NodeKernel:
         agent_config.write_text(json.dumps(asdict(agent), indent=1))
         node_config = self._directory / "node.json"
         node_config.write_text(
-            json.dumps({"name": node.name, "agent_config": str(agent_config)})
+            json.dumps({"agent_config": str(agent_config), "mode": lab.mode})
         )
         guest = resources.files("runbooks.lab.guest")
         variables = {

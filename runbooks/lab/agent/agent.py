@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyroute2 import IPRoute
+# The module itself: in a node's kernel, there is no time for the rest of pyroute2.
+from pyroute2.iproute.linux import IPRoute
 
 from runbooks.lab.agent.datapath import Datapath, sending_spi
 from runbooks.lab.agent.ipsec import MODULE as IPSEC_MODULE

@@ -24,7 +24,7 @@ from runbooks.lab.agent.routes import NativeRoutes, TunnelRoutes
 from runbooks.lab.agent.shapes import Peer, inbound_mark, outbound_mark
 
 if TYPE_CHECKING:
-    from pyroute2 import IPRoute
+    from pyroute2.iproute.linux import IPRoute
 
     from runbooks.lab.agent.config import AgentConfig
     from runbooks.lab.agent.nodes import Family

@@ -12,7 +12,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyroute2 import IPRoute
+    from pyroute2.iproute.linux import IPRoute
 
     from runbooks.lab.agent.nodes import Family
 

@@ -15,7 +15,11 @@ import struct
 import time
 from typing import Any
 
+from pyroute2 import netns
+
 PORT = 4000
+#: Name of the pod's network namespace.
+POD = "pod"
 #: Sequence number and a run ID that sets one measurement apart from the next.
 _PACKET = struct.Struct("!QQ")
 _NO_RUN = 0
@@ -219,5 +223,8 @@ def _listen(family: socket.AddressFamily) -> socket.socket:
     return listener
 
 
-if __name__ == "__main__":
+def main(_argv: list[str]) -> int:
+    """Enter the pod's network and serve requests until they end."""
+    netns.setns(POD)
     Traffic().loop()
+    return 0
