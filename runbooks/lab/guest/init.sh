@@ -4,6 +4,8 @@
 # Expects: LAB_NODE_CONFIG, LAB_PYTHON, LAB_NAME, LAB_IP, LAB_GATEWAY, LAB_POD_IP,
 # LAB_CILIUM_IP, LAB_MAC; LAB_NODE_IP6, LAB_POD_IP6 and LAB_CILIUM_IP6, empty without
 # IPv6 (see runbooks/lab/uml.py).
+# They differ in little, and none is a misspelling of another:
+# shellcheck disable=SC2153
 set -eu
 export PATH="$LAB_BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 export HOME=/run/root TMPDIR=/run/tmp PYTHONDONTWRITEBYTECODE=1
