@@ -146,7 +146,7 @@ class NodeKernel:
             "LAB_POD_IP": node.pod_ip,
             "LAB_CILIUM_IP": node.cilium_ip,
             # Empty without IPv6, as the two that follow.
-            "LAB_IP6": node.ip6 if lab.ipv6 else "",
+            "LAB_NODE_IP6": node.ip6 if lab.ipv6 else "",
             "LAB_POD_IP6": node.pod_ip6 if lab.ipv6 else "",
             "LAB_CILIUM_IP6": node.cilium_ip6 if lab.ipv6 else "",
             # The package is found where the host finds it, installed or not.

@@ -4,6 +4,7 @@
 # Expects: LAB_NODE_CONFIG, LAB_PYTHON, LAB_NAME, LAB_IP, LAB_GATEWAY, LAB_POD_IP,
 # LAB_CILIUM_IP, LAB_MAC; with IPv6 also LAB_IP6, LAB_POD_IP6, LAB_CILIUM_IP6 (see
 # runbooks/lab/uml.py).
+# shellcheck disable=SC2153  # LAB_IP and LAB_IP6 are both meant
 set -eu
 export PATH="$LAB_BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 export HOME=/run/root TMPDIR=/run/tmp PYTHONDONTWRITEBYTECODE=1
