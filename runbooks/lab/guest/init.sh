@@ -2,9 +2,10 @@
 # First process of a node's kernel. The root file system is the host's own,
 # read-only; all that a node may write is made of memory here.
 # Expects: LAB_NODE_CONFIG, LAB_PYTHON, LAB_NAME, LAB_IP, LAB_GATEWAY, LAB_POD_IP,
-# LAB_CILIUM_IP, LAB_MAC; with IPv6 also LAB_IP6, LAB_POD_IP6, LAB_CILIUM_IP6 (see
+# LAB_CILIUM_IP, LAB_MAC; with IPv6 also LAB_NODE_IP6, LAB_POD_IP6, LAB_CILIUM_IP6 (see
 # runbooks/lab/uml.py).
-# shellcheck disable=SC2153  # LAB_IP and LAB_IP6 are both meant
+# They differ in little, and none is a misspelling of another:
+# shellcheck disable=SC2153
 set -eu
 export PATH="$LAB_BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 export HOME=/run/root TMPDIR=/run/tmp PYTHONDONTWRITEBYTECODE=1
@@ -41,7 +42,7 @@ mount -t overlay overlay \
 hostname "$LAB_NAME"
 
 six=
-if [ -n "$LAB_IP6" ]; then
+if [ -n "$LAB_NODE_IP6" ]; then
   six=y
   modprobe -d /run ipv6
   echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
@@ -66,7 +67,7 @@ link set cilium_host up
 link add lxc0 type veth peer name eth0 netns pod
 link set lxc0 up
 route add $LAB_POD_IP/32 dev lxc0
-${six:+addr add $LAB_IP6/64 dev eth0 nodad}
+${six:+addr add $LAB_NODE_IP6/64 dev eth0 nodad}
 ${six:+addr add $LAB_CILIUM_IP6/128 dev cilium_host nodad}
 ${six:+route add $LAB_POD_IP6/128 dev lxc0}
 EOF
