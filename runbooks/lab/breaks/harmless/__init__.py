@@ -4,9 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runbooks.lab.breaks.condition import Break, Kind, nothing_to_undo
+from runbooks.lab.breaks.harmless import (
+    agent_restart,
+)
+from runbooks.lab.plan import MODES
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from runbooks.lab.breaks.condition import Break
+    from runbooks.lab.breaks.condition import Situation
 
-HARMLESS: Mapping[str, Break] = {}
+_PAGE = "lab/index"
+
+
+def _harmless(
+    summary: str,
+    make: Callable[[Situation], None],
+    undo: Callable[[Situation], None] = nothing_to_undo,
+    modes: tuple[str, ...] = MODES,
+    amount: str = "",
+) -> Break:
+    return Break(
+        Kind.HARMLESS, summary, _PAGE, make, undo=undo, modes=modes, amount=amount
+    )
+
+
+HARMLESS: Mapping[str, Break] = {
+    "agent-restart": _harmless(
+        "an agent restarts, and leaves the kernel's states as they are",
+        agent_restart.make,
+    ),
+}
