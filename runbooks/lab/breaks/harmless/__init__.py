@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from runbooks.lab.breaks.condition import Break, Kind, nothing_to_undo
 from runbooks.lab.breaks.harmless import (
     agent_restart,
+    node_reboot,
 )
 from runbooks.lab.plan import MODES
 
@@ -31,6 +32,10 @@ def _harmless(
 
 
 HARMLESS: Mapping[str, Break] = {
+    "node-reboot": _harmless(
+        "a node reboots: another boot ID, other keys and fresh states on its pairs",
+        node_reboot.make,
+    ),
     "agent-restart": _harmless(
         "an agent restarts, and leaves the kernel's states as they are",
         agent_restart.make,
