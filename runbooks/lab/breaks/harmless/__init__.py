@@ -8,6 +8,7 @@ from runbooks.lab.breaks.condition import Break, Kind, nothing_to_undo
 from runbooks.lab.breaks.harmless import (
     agent_restart,
     node_reboot,
+    packet_loss,
 )
 from runbooks.lab.plan import MODES
 
@@ -39,5 +40,11 @@ HARMLESS: Mapping[str, Break] = {
     "agent-restart": _harmless(
         "an agent restarts, and leaves the kernel's states as they are",
         agent_restart.make,
+    ),
+    "packet-loss": _harmless(
+        "a share of what a node sends gets lost on the way",
+        packet_loss.make,
+        packet_loss.undo,
+        amount=packet_loss.USUAL,
     ),
 }
