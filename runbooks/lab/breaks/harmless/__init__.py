@@ -9,6 +9,7 @@ from runbooks.lab.breaks.harmless import (
     agent_restart,
     node_reboot,
     packet_loss,
+    reorder,
 )
 from runbooks.lab.plan import MODES
 
@@ -46,5 +47,10 @@ HARMLESS: Mapping[str, Break] = {
         packet_loss.make,
         packet_loss.undo,
         amount=packet_loss.USUAL,
+    ),
+    "reorder": _harmless(
+        "packets overtake others, by less than the replay window",
+        reorder.make,
+        reorder.undo,
     ),
 }
