@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from runbooks.lab.breaks.condition import Break, Kind, nothing_to_undo
 from runbooks.lab.breaks.harmless import (
     agent_restart,
+    burst,
     node_reboot,
     packet_loss,
     reorder,
@@ -52,5 +53,11 @@ HARMLESS: Mapping[str, Break] = {
         "packets overtake others, by less than the replay window",
         reorder.make,
         reorder.undo,
+    ),
+    "burst": _harmless(
+        "every pair sends thousands of packets a second while states are read",
+        burst.make,
+        burst.undo,
+        amount=burst.USUAL,
     ),
 }
