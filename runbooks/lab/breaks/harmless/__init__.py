@@ -8,6 +8,7 @@ from runbooks.lab.breaks.condition import Break, Kind, nothing_to_undo
 from runbooks.lab.breaks.harmless import (
     agent_restart,
     burst,
+    foreign_xfrm,
     node_reboot,
     packet_loss,
     reorder,
@@ -59,5 +60,10 @@ HARMLESS: Mapping[str, Break] = {
         burst.make,
         burst.undo,
         amount=burst.USUAL,
+    ),
+    "foreign-xfrm": _harmless(
+        "a node has states and policies that are not Cilium's",
+        foreign_xfrm.make,
+        foreign_xfrm.undo,
     ),
 }
