@@ -9,6 +9,7 @@ from runbooks.lab.breaks.harmless import (
     agent_restart,
     burst,
     foreign_xfrm,
+    idle,
     node_reboot,
     packet_loss,
     reorder,
@@ -65,5 +66,10 @@ HARMLESS: Mapping[str, Break] = {
         "a node has states and policies that are not Cilium's",
         foreign_xfrm.make,
         foreign_xfrm.undo,
+    ),
+    "idle": _harmless(
+        "no traffic at all: no state's number moves",
+        idle.make,
+        idle.undo,
     ),
 }
