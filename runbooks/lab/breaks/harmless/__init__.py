@@ -13,6 +13,7 @@ from runbooks.lab.breaks.harmless import (
     node_reboot,
     packet_loss,
     reorder,
+    rotation,
 )
 from runbooks.lab.plan import MODES
 
@@ -61,6 +62,10 @@ HARMLESS: Mapping[str, Break] = {
         burst.make,
         burst.undo,
         amount=burst.USUAL,
+    ),
+    "rotation": _harmless(
+        "a healthy rotation is under way: every node holds two SPIs",
+        rotation.make,
     ),
     "foreign-xfrm": _harmless(
         "a node has states and policies that are not Cilium's",
