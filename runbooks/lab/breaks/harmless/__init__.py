@@ -14,6 +14,7 @@ from runbooks.lab.breaks.harmless import (
     packet_loss,
     reorder,
     rotation,
+    rotation_with_restart,
 )
 from runbooks.lab.plan import MODES
 
@@ -66,6 +67,10 @@ HARMLESS: Mapping[str, Break] = {
     "rotation": _harmless(
         "a healthy rotation is under way: every node holds two SPIs",
         rotation.make,
+    ),
+    "rotation-with-restart": _harmless(
+        "an agent restarts late in a rotation: the old SPI stays on its node alone",
+        rotation_with_restart.make,
     ),
     "foreign-xfrm": _harmless(
         "a node has states and policies that are not Cilium's",
