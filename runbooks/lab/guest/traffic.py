@@ -147,6 +147,11 @@ class Traffic:
         self._due_s = 0.0
         self._flood_due_s = 0.0
 
+    def close(self) -> None:
+        """Close the sockets that it listens on."""
+        self._socket.close()
+        self._unread.close()
+
     def prepare(self, run: int, peers: list[str]) -> None:
         """Listen for a new run; numbers and counts start anew.
 
@@ -221,7 +226,7 @@ class Traffic:
             rest_s = max(_FLOOD_REST * (now - began), _FLOOD_REST_S)
             self._flood_due_s = now + rest_s
 
-    def _patience_s(self) -> float | None:
+    def patience_s(self) -> float | None:
         """How long to wait for something to arrive; ``None``: for ever."""
         waits = []
         if self._rate:
@@ -246,7 +251,7 @@ class Traffic:
         commands = b""
         while True:
             ready, _, _ = select.select(
-                [0, self._socket.fileno()], [], [], self._patience_s()
+                [0, self._socket.fileno()], [], [], self.patience_s()
             )
             self.receive()
             if 0 in ready:
