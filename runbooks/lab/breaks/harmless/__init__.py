@@ -8,13 +8,17 @@ from runbooks.lab.breaks.condition import Break, Kind, nothing_to_undo
 from runbooks.lab.breaks.harmless import (
     agent_restart,
     burst,
+    ciliumnode_recreated_while_down,
     foreign_xfrm,
     idle,
+    node_added,
     node_reboot,
+    node_removed,
     packet_loss,
     reorder,
     rotation,
     rotation_with_restart,
+    self_healed,
 )
 from runbooks.lab.plan import MODES
 
@@ -64,6 +68,16 @@ HARMLESS: Mapping[str, Break] = {
         burst.undo,
         amount=burst.USUAL,
     ),
+    "node-added": _harmless(
+        "another node joins; its states are younger than all others",
+        node_added.make,
+        node_added.undo,
+    ),
+    "node-removed": _harmless(
+        "a node leaves for good, and its peers delete their states for it",
+        node_removed.make,
+        node_removed.undo,
+    ),
     "rotation": _harmless(
         "a healthy rotation is under way: every node holds two SPIs",
         rotation.make,
@@ -71,6 +85,16 @@ HARMLESS: Mapping[str, Break] = {
     "rotation-with-restart": _harmless(
         "an agent restarts late in a rotation: the old SPI stays on its node alone",
         rotation_with_restart.make,
+    ),
+    "ciliumnode-recreated-while-down": _harmless(
+        "a CiliumNode is deleted and made again, with another uid, while no agent runs",
+        ciliumnode_recreated_while_down.make,
+        modes=("crd",),
+    ),
+    "self-healed": _harmless(
+        "states were stale by a small gap, and packets have used it up since",
+        self_healed.make,
+        self_healed.undo,
     ),
     "foreign-xfrm": _harmless(
         "a node has states and policies that are not Cilium's",
