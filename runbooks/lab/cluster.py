@@ -23,7 +23,6 @@ from runbooks.lab.kubeapi.status import JsonObject, StatusError, internal_error
 from runbooks.lab.kubeapi.store import Store
 from runbooks.lab.plan import (
     API_PORT,
-    CILIUM_VERSION,
     GATEWAY,
     KEY_FILE,
     NAMESPACE,
@@ -62,15 +61,29 @@ class Cluster:
         self._controller = DaemonSetController(self.store)
         self._syncs: set[asyncio.Task[None]] = set()
 
+    def saved(self) -> JsonObject:
+        """Everything that another supervisor needs to go on; for memory only."""
+        version, stored = self.store.saved()
+        return {
+            "version": version,
+            "objects": stored,
+            "credentials": self._credentials.saved(),
+            "kubelets": {n: kubelet.saved() for n, kubelet in self._kubelets.items()},
+        }
+
+    def resume(self, saved: JsonObject) -> None:
+        """Go on where a supervisor was killed."""
+        self.store.resume(saved["version"], saved["objects"])
+        self._credentials.resume(saved["credentials"])
+
     async def serve(self, listener: socket.socket) -> int:
-        """Make the objects, serve them, and write the kubeconfig.
+        """Serve the objects.
 
         In CRD mode the API is served on the nodes' own network as well.
 
         Returns:
             The port on 127.0.0.1.
         """
-        self._seed()
         loop = asyncio.get_running_loop()
 
         def hear(event: Event) -> None:
@@ -87,18 +100,25 @@ class Cluster:
         if self._lab.mode == "crd":
             await server.listen(socket.create_server((GATEWAY, API_PORT)))
         port: int = listener.getsockname()[1]
+        return port
+
+    def write_kubeconfig(self, port: int) -> None:
+        """Write the administrator's credentials for the API on 127.0.0.1."""
         config = self._credentials.admin_kubeconfig(f"https://127.0.0.1:{port}")
         self._lab.kubeconfig.touch(mode=0o600)
         self._lab.kubeconfig.write_text(yaml.safe_dump(config))
-        return port
+
+    def adopt_node(self, node: NodePlan, kubelet: Kubelet) -> None:
+        """Tell which kubelet serves a node that has its objects already."""
+        self._kubelets[node.name] = kubelet
+        self._controller.add_node(node, kubelet)
 
     def add_node(self, node: NodePlan, kubelet: Kubelet) -> None:
         """Tell which kubelet serves a node, and give the node its client pod."""
-        self._kubelets[node.name] = kubelet
-        self._controller.add_node(node, kubelet)
+        self.adopt_node(node, kubelet)
         if self._lab.mode == "crd":
             admit_agent(self._lab, node, self.store, self._credentials)
-        self.store.create(_client_pod(node))
+        self.store.create(_client_pod(node, self._lab.pod_ips(node)))
 
     def remove_node(self, node: NodePlan) -> None:
         """Delete a node and its pods; its CiliumNode goes with it."""
@@ -166,21 +186,23 @@ class Cluster:
         self.store.create(
             objects.cilium_node(
                 self.store.get("nodes", node.name),
-                [("InternalIP", node.ip), ("CiliumInternalIP", announced["cilium_ip"])],
+                [(kind, ip) for kind, ip in announced["addresses"]],
                 node.pod_cidr,
                 announced["spi"],
                 announced["boot_id"],
+                *self._lab.pod_cidrs(node)[1:],
             )
         )
 
-    def _seed(self) -> None:
+    def seed(self) -> None:
+        """Make the objects of a new cluster."""
         create, lab = self.store.create, self._lab
         for namespace in ("default", NAMESPACE):
             create(objects.namespace(namespace))
         create(objects.cilium_node_definition())
         key = IpsecKey(
             key_id=_FIRST_KEY_ID,
-            per_tunnel=True,
+            per_tunnel=not lab.legacy_sa,
             algorithm="rfc4106(gcm(aes))",
             key=secrets.token_bytes(_KEY_BYTES),
             icv_bits=128,
@@ -190,12 +212,14 @@ class Cluster:
         if lab.mode == "crd":
             for obj in objects.agent_account():
                 create(obj)
-        create(objects.daemon_set(CILIUM_VERSION, len(lab.nodes), ready=0))
+        create(objects.daemon_set(lab.cilium_version, len(lab.nodes), ready=0))
 
     def register(self, node: NodePlan, boot_id: str, kernel: str) -> None:
         """Make a node's Node object, or tell of its reboot, as its kubelet does."""
         fresh = objects.node(
-            node.name, node.ip, node.pod_cidr, boot_id, kernel, since=now()
+            *(node.name, node.ip, node.pod_cidr, boot_id, kernel),
+            since=now(),
+            ipv6=(node.ip6, node.pod_cidr6) if self._lab.ipv6 else None,
         )
         try:
             self.store.create(fresh)
@@ -255,6 +279,8 @@ def _cilium_config(lab: Lab) -> dict[str, str]:
     config = {
         "cluster-name": "default",
         "enable-ipsec": "true",
+        "enable-ipv4": "true",
+        "enable-ipv6": "true" if lab.ipv6 else "false",
         _KEY_WATCHER: "true",
         "identity-allocation-mode": lab.mode,
         "ipsec-key-file": KEY_FILE,
@@ -272,7 +298,7 @@ def _cilium_config(lab: Lab) -> dict[str, str]:
     return config
 
 
-def _client_pod(node: NodePlan) -> JsonObject:
+def _client_pod(node: NodePlan, ips: list[str]) -> JsonObject:
     """The pod whose traffic is encrypted, one on each node."""
     began = now()
     return {
@@ -289,8 +315,8 @@ def _client_pod(node: NodePlan) -> JsonObject:
         },
         "status": {
             "phase": "Running",
-            "podIP": node.pod_ip,
-            "podIPs": [{"ip": node.pod_ip}],
+            "podIP": ips[0],
+            "podIPs": [{"ip": ip} for ip in ips],
             "hostIP": node.ip,
             "startTime": began,
             "conditions": [{"type": "Ready", "status": "True"}],

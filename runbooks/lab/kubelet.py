@@ -80,6 +80,21 @@ class Kubelet:
             "log:\n" + "\n".join(end)
         )
 
+    def saved(self) -> dict[str, Any]:
+        """What another kubelet needs to go on."""
+        return {
+            "wanted": self._wanted,
+            "restarts": self._restarts,
+            "boot_id": self._boot_id,
+            "secret_delay_s": self.secret_delay_s,
+        }
+
+    def resume(self, saved: dict[str, Any]) -> None:
+        """Go on where another kubelet ended."""
+        self._wanted, self._restarts = saved["wanted"], saved["restarts"]
+        self._boot_id = saved["boot_id"]
+        self.secret_delay_s = saved["secret_delay_s"]
+
     async def register(self) -> str:
         """Make the Node object, as a kubelet does when it starts.
 

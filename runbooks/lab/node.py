@@ -68,6 +68,17 @@ class LabNode:
         self._say(f"{self.plan.name}'s agent is ready")
         self.follow()
 
+    async def adopt(self, saved: dict[str, Any]) -> None:
+        """Take over a node that another supervisor started."""
+        self.kernel.adopt()
+        self.kubelet.resume(saved)
+        if not self.kernel.running:
+            return
+        if self.kubelet.secret_delay_s == 0:
+            with contextlib.suppress(ChannelError):
+                await self.kubelet.sync_secret()
+        self.follow()
+
     def follow(self) -> None:
         """Follow the agent and the kernel for as long as it runs."""
         self._follower = asyncio.ensure_future(self.kubelet.run())

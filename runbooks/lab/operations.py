@@ -39,6 +39,8 @@ class Operations:
         self.etcd = etcd
         self._say = say
         self.nodes: dict[str, LabNode] = {}
+        #: Called when something changed that is no object of the cluster.
+        self.changed: Callable[[], None] = lambda: None
         self._run = 0
         self._turn = asyncio.Lock()
         self.by_name: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
@@ -58,6 +60,13 @@ class Operations:
         self.nodes[plan.name] = node
         self.cluster.add_node(plan, node.kubelet)
         return node
+
+    async def adopt(self, plan: NodePlan, saved: dict[str, Any]) -> None:
+        """Take over a node that another supervisor started."""
+        node = LabNode(self.lab, plan, self.cluster, self._say)
+        self.nodes[plan.name] = node
+        self.cluster.adopt_node(plan, node.kubelet)
+        await node.adopt(saved)
 
     def _named(self, request: dict[str, Any]) -> LabNode:
         name = request["node"]
@@ -141,6 +150,7 @@ class Operations:
         """Say how late a node's key file follows the Secret; ``None``: never."""
         kubelet = self._named(request).kubelet
         kubelet.secret_delay_s = request["delay_s"]
+        self.changed()
         if not request["delay_s"] and request["delay_s"] is not None:
             await kubelet.sync_secret()
 
@@ -172,12 +182,15 @@ class Operations:
         names = [request["node"]] if "node" in request else list(nodes)
 
         def question(name: str) -> dict[str, Any]:
-            peers = [self.nodes[p].plan.pod_ip for p in request.get("peers", nodes)]
-            own = self.nodes[name].plan.pod_ip
+            peers = [p for p in request.get("peers", nodes) if p != name]
             return {
                 **{k: v for k, v in request.items() if k != "operation"},
                 "run": self._run,
-                "peers": [peer for peer in peers if peer != own],
+                "peers": [
+                    ip
+                    for peer in peers
+                    for ip in self.lab.pod_ips(self.nodes[peer].plan)
+                ],
             }
 
         answers = await asyncio.gather(

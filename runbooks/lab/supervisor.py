@@ -16,12 +16,14 @@ import socket
 import sys
 import time
 from importlib import resources
+from typing import Any
 
 import runbooks
 from runbooks.lab.channel import ChannelError
 from runbooks.lab.cluster import Cluster
 from runbooks.lab.control import Control
 from runbooks.lab.etcd import Etcd
+from runbooks.lab.journal import Journal
 from runbooks.lab.namespaces import (
     enter_new_namespaces,
     first_process,
@@ -30,6 +32,8 @@ from runbooks.lab.namespaces import (
 from runbooks.lab.network import make_bridge, make_tap
 from runbooks.lab.operations import Operations
 from runbooks.lab.plan import Lab, LabError
+
+BACKLOG = 64
 
 
 class Progress:
@@ -63,54 +67,79 @@ class Supervisor:
         lab: The lab.
         listener: Where the API is served.
         progress: Whom to tell.
+        journal: Where it keeps what another supervisor needs to go on.
     """
 
-    def __init__(self, lab: Lab, listener: socket.socket, progress: Progress) -> None:
+    def __init__(
+        self, lab: Lab, listener: socket.socket, progress: Progress, journal: Journal
+    ) -> None:
         self._lab = lab
         self._listener = listener
         self._progress = progress
+        self._journal = journal
+        self._cluster = Cluster(lab)
+        etcd = Etcd(lab) if lab.mode == "kvstore" else None
+        self._operations = Operations(lab, self._cluster, etcd, progress.say)
 
     async def run(self) -> None:
-        """Bring the lab up and serve it until a signal ends it."""
+        """Bring the lab up, or take it over, and serve it until a signal ends it."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        saved = self._journal.read()
         try:
-            keep = await self._bring_up()
+            await (self._bring_up() if saved is None else self._take_over(saved))
         except (LabError, ChannelError, OSError) as error:
             self._progress.say(f"failed: {error}")
             return
         self._progress.say("ready")
         self._progress.close()
+        running = asyncio.ensure_future(self._cluster.run())
         await stop.wait()
-        for task in keep:
-            task.cancel()
+        running.cancel()
 
-    async def _bring_up(self) -> list[asyncio.Task[None]]:
-        lab, say = self._lab, self._progress.say
+    async def _bring_up(self) -> None:
+        say, operations = self._progress.say, self._operations
         began = time.monotonic()
         # The nodes can't write byte code: their files are the host's, read-only.
         compileall.compile_dir(str(resources.files(runbooks)), quiet=2)
-        cluster = Cluster(lab)
-        port = await cluster.serve(self._listener)
-        etcd = Etcd(lab) if lab.mode == "kvstore" else None
-        operations = Operations(lab, cluster, etcd, say)
-        nodes = [operations.add(plan) for plan in lab.nodes]
+        self._cluster.seed()
+        port = await self._cluster.serve(self._listener)
+        self._cluster.write_kubeconfig(port)
+        nodes = [operations.add(plan) for plan in self._lab.nodes]
         for node in nodes:
             node.kernel.start()
         say(f"{len(nodes)} kernels started")
-        if etcd is not None:
-            await etcd.start()
+        if operations.etcd is not None:
+            await operations.etcd.start()
             say("etcd serves")
         say(f"Kubernetes API serves on 127.0.0.1:{port}")
         await asyncio.gather(*(node.join() for node in nodes))
-        running = [asyncio.ensure_future(cluster.run())]
         peers = len(nodes) - 1
         await asyncio.gather(*(n.kubelet.wait_for_peers(peers) for n in nodes))
-        await Control(operations).serve()
+        await self._open()
         say(f"up in {time.monotonic() - began:.1f} s")
-        return running
+
+    async def _take_over(self, saved: dict[str, Any]) -> None:
+        self._cluster.resume(saved)
+        await self._cluster.serve(self._listener)
+        if self._operations.etcd is not None:
+            self._operations.etcd.adopt()
+        for plan in self._lab.nodes:
+            await self._operations.adopt(plan, saved["kubelets"][plan.name])
+        await self._open()
+
+    async def _open(self) -> None:
+        """Let commands in, and keep every change from now on."""
+
+        def keep(*_: object) -> None:
+            self._journal.write(self._cluster.saved())
+
+        self._cluster.store.subscribe(keep)
+        self._operations.changed = keep
+        keep()
+        await Control(self._operations).serve()
 
 
 def main() -> None:
@@ -133,15 +162,32 @@ def main() -> None:
         # Process 1 of the namespace, under the number it has outside.
         lab.pid_file.write_text(f"{pid} {start_time(pid)}\n")
         os._exit(0)
-    first_process(lambda: _run(lab, listener, progress))
+    journal = Journal()
+
+    def run() -> None:
+        _run(lab.name, listener, progress, journal)
+
+    def may_come_back() -> bool:
+        progress.close()
+        # Refuse connections, as a server that is gone does; the port stays ours.
+        listener.shutdown(socket.SHUT_RDWR)
+        lab.control_socket.unlink(missing_ok=True)
+        return journal.read() is not None
+
+    first_process(run, may_come_back)
 
 
-def _run(lab: Lab, listener: socket.socket, progress: Progress) -> None:
-    # pyroute2's plain sockets run a loop of their own: not inside another one.
-    make_bridge()
-    for node in lab.nodes:
-        make_tap(node)
-    asyncio.run(Supervisor(lab, listener, progress).run())
+def _run(
+    name: str, listener: socket.socket, progress: Progress, journal: Journal
+) -> None:
+    lab = Lab.load(name)
+    if journal.read() is None:
+        # pyroute2's sockets run a loop of their own: not inside another one.
+        make_bridge()
+        for node in lab.nodes:
+            make_tap(node)
+    listener.listen(BACKLOG)
+    asyncio.run(Supervisor(lab, listener, progress, journal).run())
 
 
 if __name__ == "__main__":

@@ -15,9 +15,13 @@ import struct
 import time
 from typing import Any
 
+from pyroute2 import netns
+
 PORT = 4000
 #: Nobody reads what arrives here: it is only to be decrypted.
 _FLOOD_PORT = 4001
+#: Name of the pod's network namespace.
+POD = "pod"
 #: Sequence number and a run ID that sets one measurement apart from the next.
 _PACKET = struct.Struct("!QQ")
 _NO_RUN = 0
@@ -35,7 +39,7 @@ class Sender:
     """Packets to one pod.
 
     Args:
-        address: IPv4 address of the peer's pod.
+        address: Address of the peer's pod, IPv4 or IPv6.
     """
 
     def __init__(self, address: str) -> None:
@@ -44,7 +48,8 @@ class Sender:
         #: Packets of a flood that are still to be sent.
         self.flood = 0
         self._owed = 0
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._target = (address, PORT)
         self._flood_target = (address, _FLOOD_PORT)
@@ -132,13 +137,10 @@ class Traffic:
     """One node's traffic: senders and receivers by the peer's pod address."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 8 << 20)
-        self._socket.bind(("", PORT))
-        self._socket.setblocking(False)
+        families = [socket.AF_INET, *([socket.AF_INET6] if _has_ipv6() else [])]
+        self._sockets = [_listen(family, PORT) for family in families]
         # Without a socket, each packet of a flood would be answered: "no such port".
-        self._unread = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._unread.bind(("", _FLOOD_PORT))
+        self._unread = [_listen(family, _FLOOD_PORT) for family in families]
         self._run = 0
         self._rate = 0.0
         self._senders: dict[str, Sender] = {}
@@ -149,8 +151,8 @@ class Traffic:
 
     def close(self) -> None:
         """Close the sockets that it listens on."""
-        self._socket.close()
-        self._unread.close()
+        for listener in (*self._sockets, *self._unread):
+            listener.close()
 
     def prepare(self, run: int, peers: list[str]) -> None:
         """Listen for a new run; numbers and counts start anew.
@@ -237,9 +239,13 @@ class Traffic:
 
     def receive(self) -> None:
         """Take in everything that has arrived."""
+        for listener in self._sockets:
+            self._receive_from(listener)
+
+    def _receive_from(self, listener: socket.socket) -> None:
         while True:
             try:
-                data, (peer, _port) = self._socket.recvfrom(2048)
+                data, (peer, *_) = listener.recvfrom(2048)
             except BlockingIOError:
                 return
             number, run = _PACKET.unpack(data)
@@ -251,7 +257,7 @@ class Traffic:
         commands = b""
         while True:
             ready, _, _ = select.select(
-                [0, self._socket.fileno()], [], [], self.patience_s()
+                [0, *(s.fileno() for s in self._sockets)], [], [], self.patience_s()
             )
             self.receive()
             if 0 in ready:
@@ -266,5 +272,24 @@ class Traffic:
             self.send_floods()
 
 
-if __name__ == "__main__":
+def _has_ipv6() -> bool:
+    """Whether this kernel has IPv6; asking for a socket would load it."""
+    return os.path.exists("/proc/net/if_inet6")
+
+
+def _listen(family: socket.AddressFamily, port: int) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_DGRAM)
+    if family is socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    if port == PORT:
+        listener.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 8 << 20)
+    listener.bind(("", port))
+    listener.setblocking(False)
+    return listener
+
+
+def main(_argv: list[str]) -> int:
+    """Enter the pod's network and serve requests until they end."""
+    netns.setns(POD)
     Traffic().loop()
+    return 0
