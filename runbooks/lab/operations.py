@@ -88,8 +88,13 @@ class Operations:
             return await kubelet.stop_agent(request.get("signal", "KILL"))
         return await kubelet.start_agent()
 
-    async def _node(self, request: dict[str, Any]) -> None:
-        """Stop, start, reboot, register, add or remove a node."""
+    async def _node(self, request: dict[str, Any]) -> str | None:
+        """Stop, start, reboot, register, add or remove a node.
+
+        Returns:
+            The name of a node that was added: another one, or one that is to come
+            back under its old name.
+        """
         async with self._turn:
             match request["action"]:
                 case "stop":
@@ -99,15 +104,17 @@ class Operations:
                 case "reboot":
                     await self._named(request).restart()
                 case "add":
-                    await self._add_node()
+                    return await self._add_node(request.get("node"))
                 case "register":
                     await self._named(request).kubelet.register()
                 case "remove":
                     await self._remove_node(self._named(request))
+        return None
 
-    async def _add_node(self) -> str:
-        self.lab = self.lab.with_one_more()
-        plan = self.lab.nodes[-1]
+    async def _add_node(self, again: str | None) -> str:
+        lab = self.lab.with_one_more() if again is None else self.lab.with_again(again)
+        plan = lab.nodes[-1] if again is None else lab.node(again)
+        self.lab = lab
         # pyroute2's sockets run a loop of their own: not inside this one.
         await asyncio.to_thread(make_tap, plan)
         node = self.add(plan)

@@ -191,6 +191,23 @@ class Lab:
             return replace(self, node_count=self.node_count - 1)
         return replace(self, removed=(*self.removed, node.index))
 
+    def with_again(self, name: str) -> Lab:
+        """The lab with a node that was removed.
+
+        Raises:
+            LabError: It is there, or was never one of the lab's.
+        """
+        if name in {node.name for node in self.nodes}:
+            raise LabError(f"lab {self.name!r} has {name} already")
+        indexes = {i for i in range(1, MAX_NODES + 1) if NodePlan(i).name == name}
+        if not indexes:
+            raise LabError(f"lab {self.name!r} can't have a node {name!r}")
+        (index,) = indexes
+        between = range(self.node_count + 1, index)
+        removed = {*self.removed, *between} - {index}
+        last = max(self.node_count, index)
+        return replace(self, node_count=last, removed=tuple(sorted(removed)))
+
     @property
     def states_per_peer(self) -> int:
         """XFRM states that a node has for each peer and SPI.

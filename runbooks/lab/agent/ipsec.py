@@ -93,7 +93,8 @@ class Ipsec:
             keep: Old SPIs whose time is not up.
         """
         for policy in self._xfrm.policies():
-            old = policy.templates[0].spi if policy.templates else 0
+            ours = policy.mark is not None and policy.mark.action
+            old = policy.templates[0].spi if ours and policy.templates else 0
             if old and old != spi and old not in keep:
                 self._delete_policy(policy)
                 log(

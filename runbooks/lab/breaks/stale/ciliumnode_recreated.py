@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbooks.lab.breaks.numbers import (
+    GAP_PACKETS,
     raise_numbers,
     wait_until_forgotten,
     wait_until_fresh,
@@ -20,15 +21,19 @@ if TYPE_CHECKING:
     from runbooks.lab.plan import Lab
 
 
-def make(situation: Situation) -> None:
+def make(situation: Situation, gap_packets: int = GAP_PACKETS) -> None:
     """Make the states between a node and its peers go stale.
+
+    Args:
+        situation: The lab and the node.
+        gap_packets: How far fresh states are to fall behind.
 
     Raises:
         LabError: A step did not come about in time.
     """
     client, node, say = situation.client, situation.node, situation.say
-    raise_numbers(client, node, say)
-    _delete_cilium_node(client.lab, node)
+    raise_numbers(client, node, say, gap_packets)
+    delete_cilium_node(client.lab, node)
     say(f"CiliumNode {node} is deleted")
     wait_until_forgotten(client, node, say, "its CiliumNode is gone")
     client.ask("agent", node=node, action="stop", signal="KILL")
@@ -37,8 +42,12 @@ def make(situation: Situation) -> None:
     wait_until_fresh(client, node, say)
 
 
-def _delete_cilium_node(lab: Lab, node: str) -> None:
-    """Delete it as a person would: through the cluster's API."""
+def delete_cilium_node(lab: Lab, node: str) -> None:
+    """Delete it as a person would: through the cluster's API.
+
+    Raises:
+        LabError: The API refused.
+    """
     from kubernetes import client, config
     from kubernetes.client.exceptions import ApiException
 

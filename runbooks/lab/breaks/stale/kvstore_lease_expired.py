@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from runbooks.lab.breaks.numbers import (
+    GAP_PACKETS,
     raise_numbers,
     wait_until_forgotten,
     wait_until_fresh,
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
     from runbooks.lab.breaks.condition import Situation
 
 
-def make(situation: Situation) -> None:
+def make(situation: Situation, gap_packets: int = GAP_PACKETS) -> None:
     """Make the states between a node and its peers go stale.
+
+    Args:
+        situation: The lab and the node.
+        gap_packets: How far fresh states are to fall behind.
 
     Raises:
         LabError: A step did not come about in time.
     """
     client, node, say = situation.client, situation.node, situation.say
-    raise_numbers(client, node, say)
+    raise_numbers(client, node, say, gap_packets)
     say(f"the agent of {node} goes down")
     client.ask("agent", node=node, action="stop", signal="KILL")
     back_s = time.monotonic() + client.lab.timings.lease_ttl_s + 1
