@@ -113,9 +113,10 @@ class Datapath:
         source = ipaddress.ip_address(node.node_ip if self._tunnel else node.cilium_ip)
         pods = ipaddress.ip_network(node.pod_cidr)
         self._routes.ensure_peer(node)
+        known_by = _priority(peer, _slot(int(source)))
         self._ensure_mark(
             self._inbound,
-            _priority(peer, 0),
+            known_by,
             [f"{_ESP:#x}/0xff+9", f"{int(source):#x}/0xffffffff+12"],
             inbound_mark(peer.node_id),
         )
@@ -125,6 +126,7 @@ class Datapath:
             [f"{int(pods.network_address):#x}/{int(pods.netmask):#x}+16"],
             outbound_mark(peer.node_id, spi),
         )
+        self._drop_marks(self._inbound, peer, keep=known_by)
         self._drop_marks(self._outbound, peer, keep=_priority(peer, spi))
 
     def forget(self, peer: Peer) -> None:
@@ -164,6 +166,11 @@ class Datapath:
                 target=_CLASS,
             )
             self._there[hook].discard(priority)
+
+
+def _slot(address: int) -> int:
+    """A slot that is another one when a node comes back with another address."""
+    return address % 13
 
 
 def _priority(peer: Peer, spi: int) -> int:

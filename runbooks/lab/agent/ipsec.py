@@ -63,6 +63,8 @@ class Ipsec:
         self._own = own
         self._xfrm = xfrm
         self._overlay = overlay
+        #: States that were seen in the kernel since one was last deleted.
+        self._seen: set[_Identity] = set()
 
     def ensure_base_policies(self) -> None:
         """The catch-alls and the default-drop that every node has."""
@@ -98,12 +100,13 @@ class Ipsec:
             ends = _Tunnel(own.node_ip, node.node_ip)
             tunnels.append((ends, f"{own.node_ip}/32", f"{node.node_ip}/32"))
         for ends, source, destination in tunnels:
-            states = [
+            into, out = (
                 _state(ends.reversed(), (node.boot_id, own.boot_id), key, inbound),
                 _state(ends, (own.boot_id, node.boot_id), key, outbound),
-            ]
-            for state in states:
-                self._ensure_state(state, rebooted=rebooted)
+            )
+            self._ensure_state(into, rebooted=rebooted)
+            if not self._ensure_state(out, rebooted=rebooted):
+                continue  # cilium-agent leaves the policy of such a state as it was
             self._xfrm.update_policy(
                 NewPolicy(
                     source,
@@ -114,7 +117,11 @@ class Ipsec:
                 )
             )
 
-    def _ensure_state(self, state: NewState, *, rebooted: bool) -> None:
+    def _ensure_state(self, state: NewState, *, rebooted: bool) -> bool:
+        """Make sure of a state; false if another source's is in its place.
+
+        The kernel tells states apart by all but the source.
+        """
         if rebooted:
             self._delete(state.destination, state.spi, state.mark)
         try:
@@ -122,6 +129,19 @@ class Ipsec:
         except OSError as error:
             if error.errno != errno.EEXIST:
                 raise
+            if _identity(state) not in self._seen:
+                self._seen = {_identity(s) for s in self._xfrm.states()}
+            if _identity(state) not in self._seen:
+                log(
+                    "unable to replace local state: file exists",
+                    level="error",
+                    module=MODULE,
+                    sourceIP=state.source,
+                    destinationIP=state.destination,
+                    spi=state.spi,
+                )
+                return False
+        return True
 
     def forget_node_id(self, node_id: int) -> None:
         """Delete every state and policy that carries a node ID, in all SPIs."""
@@ -165,6 +185,7 @@ class Ipsec:
         return [s for s in self._xfrm.states() if s.direction]
 
     def _delete(self, destination: str, spi: int, mark: Mark | None) -> None:
+        self._seen.clear()
         try:
             self._xfrm.delete_state(destination, spi, mark)
         except OSError as error:
@@ -180,6 +201,14 @@ class Ipsec:
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
+
+
+#: Source, destination, SPI and mark.
+_Identity = tuple[str, str, int, "Mark | None"]
+
+
+def _identity(state: NewState | XfrmState) -> _Identity:
+    return state.source, state.destination, state.spi, state.mark
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from runbooks.lab.reading import read_states, wait_until
 from runbooks.xfrm.model import Direction, XfrmState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from runbooks.lab.client import LabClient
     from runbooks.lab.plan import NodePlan
@@ -42,22 +42,34 @@ def raise_numbers(client: LabClient, node: str, say: Callable[[str], None]) -> N
     Raises:
         LabError: The packets did not arrive in time.
     """
-    failing, peers = client.lab.node(node), peers_of(client, node)
-    for peer in peers:
-        say(f"{peer.name} sends {GAP_PACKETS} packets to {node}")
+    peers = [peer.name for peer in peers_of(client, node)]
+    raise_numbers_from(client, peers, node, say)
+    client.ask("traffic", action="idle", node=peers[-1], peers=[node])
+
+
+def raise_numbers_from(
+    client: LabClient, sources: Sequence[str], node: str, say: Callable[[str], None]
+) -> None:
+    """Have some nodes send so much that fresh states fall far behind.
+
+    Raises:
+        LabError: The packets did not arrive in time.
+    """
+    lab = client.lab
+    for source in sources:
+        say(f"{source} sends {GAP_PACKETS} packets to {node}")
         client.ask(
             "traffic",
             action="burst",
-            node=peer.name,
-            peer=failing.pod_ip,
+            node=source,
+            peer=lab.node(node).pod_ip,
             count=GAP_PACKETS,
         )
-    for peer in peers:
+    for source in sources:
         wait_until(
-            partial(_received, client, client.lab.esp_address(peer), node),
-            f"{node} did not receive what {peer.name} sent",
+            partial(_received, client, lab.esp_address(lab.node(source)), node),
+            f"{node} did not receive what {source} sent",
         )
-    client.ask("traffic", action="idle", node=peers[-1].name, peers=[node])
 
 
 def wait_until_forgotten(
@@ -70,7 +82,7 @@ def wait_until_forgotten(
     """
     for peer in peers_of(client, node):
         wait_until(
-            partial(_has_states, client, peer.name, node, 0),
+            partial(has_states, client, peer.name, node, 0),
             f"{peer.name} did not delete its states for {node}",
         )
         say(f"{peer.name} has deleted its states for {node}: {why}")
@@ -85,13 +97,13 @@ def wait_until_fresh(client: LabClient, node: str, say: Callable[[str], None]) -
     peers = peers_of(client, node)
     for peer in peers:
         wait_until(
-            partial(_has_states, client, peer.name, node, client.lab.states_per_peer),
+            partial(has_states, client, peer.name, node, client.lab.states_per_peer),
             f"{peer.name} did not make fresh states for {node}",
         )
     say(f"{', '.join(p.name for p in peers)} have made fresh states for {node}")
 
 
-def _has_states(client: LabClient, holder: str, node: str, count: int) -> bool:
+def has_states(client: LabClient, holder: str, node: str, count: int) -> bool:
     """Whether a node has that many states for another one."""
     plan = client.lab.node(node)
     addresses = {plan.ip, plan.cilium_ip}

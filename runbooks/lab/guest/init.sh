@@ -60,6 +60,9 @@ ip -n pod addr add "$LAB_POD_IP/32" dev eth0
 ip -n pod link set eth0 up
 ip -n pod route add "$LAB_CILIUM_IP" dev eth0 scope link
 ip -n pod route add default via "$LAB_CILIUM_IP" dev eth0
+# Cilium's eBPF programs answer for it, whatever address cilium_host has later.
+ip -n pod neigh add "$LAB_CILIUM_IP" dev eth0 \
+  lladdr "$(cat /sys/class/net/lxc0/address)"
 ip route add "$LAB_POD_IP/32" dev lxc0
 tc qdisc add dev lxc0 clsact
 tc qdisc add dev eth0 clsact
