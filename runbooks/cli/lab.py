@@ -29,6 +29,8 @@ _FIELDS = {
     "mode": "mode",
     "nodes": "node_count",
     "datapath": "datapath",
+    "ipv6": "ipv6",
+    "legacy_sa": "legacy_sa",
     "rotation_duration": "timings",
 }
 
@@ -56,6 +58,17 @@ def up(
             help="How packets travel between nodes: native (routed) or tunnel (VXLAN)."
         ),
     ] = "native",
+    ipv6: Annotated[
+        bool, typer.Option("--ipv6", help="Give nodes and pods IPv6 beside IPv4.")
+    ] = False,
+    legacy_sa: Annotated[
+        bool,
+        typer.Option(
+            "--legacy-sa",
+            help="States as they were before keys per pair: one key for all, no "
+            "extended sequence numbers, no replay window.",
+        ),
+    ] = False,
     rotation_duration: Annotated[
         float,
         typer.Option(
@@ -74,7 +87,7 @@ def up(
 
     timings = Timings(rotation_duration_s=rotation_duration)
     try:
-        lab = Lab(name, nodes, mode, datapath, timings)
+        lab = Lab(name, nodes, mode, datapath, timings, ipv6=ipv6, legacy_sa=legacy_sa)
     except LabError as error:
         _fail(error, 2)
     try:
@@ -254,7 +267,8 @@ def traffic_start(
     """Send numbered packets both ways on every pair."""
     lab, _ = _ask_traffic(name, action="start", rate=rate)
     count = len(lab.nodes) * (len(lab.nodes) - 1)
-    typer.echo(f"{rate:g} packets a second on each of {count} pairs.")
+    families = ", in each IP family" if lab.ipv6 else ""
+    typer.echo(f"{rate:g} packets a second on each of {count} pairs{families}.")
 
 
 @traffic_app.command("stop")

@@ -23,7 +23,6 @@ from runbooks.lab.kubeapi.status import JsonObject, StatusError, internal_error
 from runbooks.lab.kubeapi.store import Store
 from runbooks.lab.plan import (
     API_PORT,
-    CILIUM_VERSION,
     GATEWAY,
     KEY_FILE,
     NAMESPACE,
@@ -119,7 +118,7 @@ class Cluster:
         self.adopt_node(node, kubelet)
         if self._lab.mode == "crd":
             admit_agent(self._lab, node, self.store, self._credentials)
-        self.store.create(_client_pod(node))
+        self.store.create(_client_pod(node, self._lab.pod_ips(node)))
 
     def remove_node(self, node: NodePlan) -> None:
         """Delete a node and its pods; its CiliumNode goes with it."""
@@ -170,11 +169,12 @@ class Cluster:
             spec: JsonObject = {
                 "encryption": {"key": announced["spi"]},
                 "bootid": announced["boot_id"],
+                "addresses": [
+                    {"type": kind, "ip": ip} for kind, ip in announced["addresses"]
+                ],
             }
             try:
                 current = self.store.get("ciliumnodes.cilium.io", node.name)
-                there = current["spec"]["addresses"]
-                spec["addresses"] = _with_cilium_ip(there, announced["cilium_ip"])
                 wanted = current["spec"] | spec
                 if current["spec"] != wanted:
                     self.store.patch("ciliumnodes.cilium.io", node.name, {"spec": spec})
@@ -187,10 +187,11 @@ class Cluster:
         self.store.create(
             objects.cilium_node(
                 self.store.get("nodes", node.name),
-                [("InternalIP", node.ip), ("CiliumInternalIP", announced["cilium_ip"])],
+                [(kind, ip) for kind, ip in announced["addresses"]],
                 node.pod_cidr,
                 announced["spi"],
                 announced["boot_id"],
+                *self._lab.pod_cidrs(node)[1:],
             )
         )
 
@@ -202,7 +203,7 @@ class Cluster:
         create(objects.cilium_node_definition())
         key = IpsecKey(
             key_id=_FIRST_KEY_ID,
-            per_tunnel=True,
+            per_tunnel=not lab.legacy_sa,
             algorithm="rfc4106(gcm(aes))",
             key=secrets.token_bytes(_KEY_BYTES),
             icv_bits=128,
@@ -212,12 +213,14 @@ class Cluster:
         if lab.mode == "crd":
             for obj in objects.agent_account():
                 create(obj)
-        create(objects.daemon_set(CILIUM_VERSION, len(lab.nodes), ready=0))
+        create(objects.daemon_set(lab.cilium_version, len(lab.nodes), ready=0))
 
     def register(self, node: NodePlan, boot_id: str, kernel: str) -> None:
         """Make a node's Node object, or tell of its reboot, as its kubelet does."""
         fresh = objects.node(
-            node.name, node.ip, node.pod_cidr, boot_id, kernel, since=now()
+            *(node.name, node.ip, node.pod_cidr, boot_id, kernel),
+            since=now(),
+            ipv6=(node.ip6, node.pod_cidr6) if self._lab.ipv6 else None,
         )
         try:
             self.store.create(fresh)
@@ -274,16 +277,6 @@ class Cluster:
         yield (await kubelet.log()).encode()
 
 
-def _with_cilium_ip(addresses: list[JsonObject], ip: str) -> list[JsonObject]:
-    """A CiliumNode's addresses with another CiliumInternalIP of IPv4."""
-    return [
-        {**address, "ip": ip}
-        if address["type"] == "CiliumInternalIP" and ":" not in address["ip"]
-        else address
-        for address in addresses
-    ]
-
-
 def now() -> str:
     """The time as objects carry it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -294,6 +287,8 @@ def _cilium_config(lab: Lab) -> dict[str, str]:
     config = {
         "cluster-name": "default",
         "enable-ipsec": "true",
+        "enable-ipv4": "true",
+        "enable-ipv6": "true" if lab.ipv6 else "false",
         _KEY_WATCHER: "true",
         "identity-allocation-mode": lab.mode,
         "ipsec-key-file": KEY_FILE,
@@ -311,7 +306,7 @@ def _cilium_config(lab: Lab) -> dict[str, str]:
     return config
 
 
-def _client_pod(node: NodePlan) -> JsonObject:
+def _client_pod(node: NodePlan, ips: list[str]) -> JsonObject:
     """The pod whose traffic is encrypted, one on each node."""
     began = now()
     return {
@@ -328,8 +323,8 @@ def _client_pod(node: NodePlan) -> JsonObject:
         },
         "status": {
             "phase": "Running",
-            "podIP": node.pod_ip,
-            "podIPs": [{"ip": node.pod_ip}],
+            "podIP": ips[0],
+            "podIPs": [{"ip": ip} for ip in ips],
             "hostIP": node.ip,
             "startTime": began,
             "conditions": [{"type": "Ready", "status": "True"}],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runbooks.lab.channel import ChannelError
 from runbooks.lab.kubeapi import objects
 from runbooks.lab.kubeapi.status import JsonObject, StatusError
-from runbooks.lab.plan import CILIUM_VERSION, NAMESPACE, NodePlan
+from runbooks.lab.plan import NAMESPACE, NodePlan
 
 if TYPE_CHECKING:
     from runbooks.lab.kubeapi.store import Store
@@ -64,7 +64,7 @@ class DaemonSetController:
             self._store.patch(
                 "pods",
                 self._pods[node.name],
-                {"status": _pod_status(node, agent)},
+                {"status": _pod_status(node, agent, self._version())},
                 NAMESPACE,
                 subresource="status",
             )
@@ -97,12 +97,18 @@ class DaemonSetController:
         generation: int = daemonset["metadata"].get("generation", 1)
         return generation
 
+    def _version(self) -> str:
+        """The tag of the agents' image."""
+        daemonset = self._store.get(_DAEMONSET, "cilium", NAMESPACE)
+        image: str = daemonset["spec"]["template"]["spec"]["containers"][0]["image"]
+        return image.rpartition(":")[2]
+
     def _create_pod(self, node: NodePlan) -> str:
         pod = objects.agent_pod(
             node.name,
             node.ip,
             "".join(secrets.choice(_SUFFIX) for _ in range(5)),
-            CILIUM_VERSION,
+            self._version(),
             _time(time.time()),
             ready=False,
             owner=self._store.get(_DAEMONSET, "cilium", NAMESPACE),
@@ -163,7 +169,7 @@ class DaemonSetController:
         )
 
 
-def _pod_status(node: NodePlan, agent: dict[str, Any]) -> JsonObject:
+def _pod_status(node: NodePlan, agent: dict[str, Any], version: str) -> JsonObject:
     """A Pod's status as kubelet writes it for this agent."""
     ready = bool(agent["ready"])
     last = agent.get("last")
@@ -175,7 +181,7 @@ def _pod_status(node: NodePlan, agent: dict[str, Any]) -> JsonObject:
     }
     container: JsonObject = {
         "name": "cilium-agent",
-        "image": f"quay.io/cilium/cilium:v{CILIUM_VERSION}",
+        "image": f"quay.io/cilium/cilium:v{version}",
         "ready": ready,
         "started": bool(agent["running"]),
         "restartCount": agent.get("restarts", 0),

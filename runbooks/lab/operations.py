@@ -172,12 +172,15 @@ class Operations:
         names = [request["node"]] if "node" in request else list(nodes)
 
         def question(name: str) -> dict[str, Any]:
-            peers = [self.nodes[p].plan.pod_ip for p in request.get("peers", nodes)]
-            own = self.nodes[name].plan.pod_ip
+            peers = [p for p in request.get("peers", nodes) if p != name]
             return {
                 **{k: v for k, v in request.items() if k != "operation"},
                 "run": self._run,
-                "peers": [peer for peer in peers if peer != own],
+                "peers": [
+                    ip
+                    for peer in peers
+                    for ip in self.lab.pod_ips(self.nodes[peer].plan)
+                ],
             }
 
         answers = await asyncio.gather(

@@ -22,6 +22,8 @@ DATAPATHS = ("native", "tunnel")
 MIN_NODES, MAX_NODES = 2, 60
 #: The version that the lab's agents give as their own; its facts are from there.
 CILIUM_VERSION = "1.18.0-dev"
+#: One of those that took a key without ``+`` for all pairs.
+LEGACY_CILIUM_VERSION = "1.15.8"
 KEY_FILE = "/etc/ipsec/keys"
 NAMESPACE = "kube-system"
 DIRECTORY_VARIABLE = "IPSEC_RUNBOOKS_LABS"
@@ -90,6 +92,26 @@ class NodePlan:
         return f"10.20.{self.index}.100"
 
     @property
+    def ip6(self) -> str:
+        """InternalIP of IPv6, in a lab that has both families, as the next ones."""
+        return f"fd00:10:9::{10 + self.index:x}"
+
+    @property
+    def pod_cidr6(self) -> str:
+        """Addresses of the node's pods, IPv6."""
+        return f"fd00:10:20:{self.index:x}::/64"
+
+    @property
+    def cilium_ip6(self) -> str:
+        """CiliumInternalIP of IPv6."""
+        return f"fd00:10:20:{self.index:x}::{(5 + 67 * self.index) % 90 + 1:x}"
+
+    @property
+    def pod_ip6(self) -> str:
+        """Address of the one pod, IPv6."""
+        return f"fd00:10:20:{self.index:x}::100"
+
+    @property
     def tap(self) -> str:
         """The device on the lab's side."""
         return f"tap{self.index}"
@@ -106,6 +128,9 @@ class Lab:
         datapath: How packets travel between nodes: ``native`` or ``tunnel``.
         timings: The cluster's times.
         removed: Indexes below ``node_count`` whose nodes are no longer there.
+        ipv6: Whether nodes and pods have addresses of IPv6 beside those of IPv4.
+        legacy_sa: Whether states are as they were before keys per pair: one key
+            for all, no ESN, no replay window.
     """
 
     name: str
@@ -114,6 +139,8 @@ class Lab:
     datapath: str = "native"
     timings: Timings = field(default_factory=Timings)
     removed: tuple[int, ...] = ()
+    ipv6: bool = False
+    legacy_sa: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what can't be built.
@@ -169,13 +196,41 @@ class Lab:
         """XFRM states that a node has for each peer and SPI.
 
         In tunnel mode (the encrypted overlay of Cilium 1.18) the pair of node IPs
-        has two of its own beside those of the pair of CiliumInternalIPs.
+        has two of its own beside those of the pair of CiliumInternalIPs; with both
+        families there are twice as many.
         """
-        return 4 if self.datapath == "tunnel" else 2
+        return (4 if self.overlay else 2) * (2 if self.ipv6 else 1)
+
+    @property
+    def overlay(self) -> bool:
+        """Whether what is encrypted are the tunnel's packets, not those inside."""
+        return self.datapath == "tunnel" and not self.legacy_sa
+
+    @property
+    def cilium_version(self) -> str:
+        """The version that agents give as their own."""
+        return LEGACY_CILIUM_VERSION if self.legacy_sa else CILIUM_VERSION
 
     def esp_address(self, node: NodePlan) -> str:
-        """Address of a node's end of the states that carry its pod's traffic."""
-        return node.ip if self.datapath == "tunnel" else node.cilium_ip
+        """Address of a node's end of the states that carry its pod's IPv4 traffic."""
+        return node.ip if self.overlay else node.cilium_ip
+
+    def addresses(self, node: NodePlan) -> list[tuple[str, str]]:
+        """A node's own addresses: types and addresses."""
+        kinds = {
+            "InternalIP": (node.ip, node.ip6),
+            "CiliumInternalIP": (node.cilium_ip, node.cilium_ip6),
+        }
+        count = 2 if self.ipv6 else 1
+        return [(kind, ip) for kind, ips in kinds.items() for ip in ips[:count]]
+
+    def pod_cidrs(self, node: NodePlan) -> list[str]:
+        """Prefixes of a node's pods, a family each."""
+        return [node.pod_cidr, node.pod_cidr6] if self.ipv6 else [node.pod_cidr]
+
+    def pod_ips(self, node: NodePlan) -> list[str]:
+        """Addresses of a node's one pod, a family each."""
+        return [node.pod_ip, node.pod_ip6] if self.ipv6 else [node.pod_ip]
 
     @property
     def directory(self) -> Path:

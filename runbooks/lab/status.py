@@ -85,6 +85,9 @@ def read_traffic(client: LabClient) -> list[dict[str, Any]]:
     Receivers are asked before senders, so that what is on its way counts as
     lost at worst, and nothing as received before it was sent.
 
+    Returns:
+        A row for each pair; ``families`` has the same numbers for each IP family.
+
     Raises:
         LabError: The lab does not answer.
     """
@@ -97,25 +100,39 @@ def read_traffic(client: LabClient) -> list[dict[str, Any]]:
             if source == destination:
                 continue
             mine, theirs = sent_then[source.name], received_first[destination.name]
-            arrived = theirs["received"].get(source.pod_ip, {})
-            sent = mine["sent"].get(destination.pod_ip, 0)
-            received = arrived.get("packets", 0)
-            rows.append(
-                {
-                    "source": source.name,
-                    "destination": destination.name,
-                    "sent": sent,
-                    "received": received,
-                    "lost": sent - received,
-                    "twice": arrived.get("twice", 0),
-                }
-            )
+            ends = zip(lab.pod_ips(source), lab.pod_ips(destination), strict=True)
+            families = {
+                name: _count(mine["sent"].get(to, 0), theirs["received"].get(by, {}))
+                for name, (by, to) in zip(_FAMILIES, ends, strict=False)
+            }
+            row: dict[str, Any] = {
+                "source": source.name,
+                "destination": destination.name,
+            }
+            for number in _NUMBERS:
+                row[number] = sum(family[number] for family in families.values())
+            rows.append(row | {"families": families})
     return rows
 
 
+_FAMILIES = ("ipv4", "ipv6")
+_NUMBERS = ("sent", "received", "lost", "twice")
+
+
+def _count(sent: int, arrived: dict[str, int]) -> dict[str, int]:
+    received = arrived.get("packets", 0)
+    lost, twice = sent - received, arrived.get("twice", 0)
+    return dict(zip(_NUMBERS, (sent, received, lost, twice), strict=True))
+
+
 def render_traffic(rows: list[dict[str, Any]]) -> str:
-    """The rows as a table."""
-    columns = ("source", "destination", "sent", "received", "lost")
+    """The rows as a table, with a line for each IP family where there are two."""
+    columns = ["source", "destination", "sent", "received", "lost"]
+    if any(len(row["families"]) > 1 for row in rows):
+        columns.insert(2, "family")
     lines = ["  ".join(f"{c.upper():>11}" for c in columns)]
-    lines += ["  ".join(f"{row[c]:>11}" for c in columns) for row in rows]
+    for row in rows:
+        for family, numbers in row["families"].items():
+            cells = row | numbers | {"family": family}
+            lines.append("  ".join(f"{cells[c]:>11}" for c in columns))
     return "\n".join(lines)

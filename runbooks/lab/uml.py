@@ -13,7 +13,6 @@ from pathlib import Path
 from runbooks.lab.agent.config import AgentConfig
 from runbooks.lab.plan import (
     API_PORT,
-    CILIUM_VERSION,
     ETCD_PORT,
     GATEWAY,
     KEY_FILE,
@@ -107,13 +106,14 @@ class NodeKernel:
             pod_device="lxc0",
             mode=lab.mode,
             datapath=lab.datapath,
+            legacy_sa=lab.legacy_sa,
             api_url=f"https://{GATEWAY}:{API_PORT}",
             api_token_file=str(lab.token_file(node)),
             api_ca_file=str(lab.authority_file),
             etcd_host=GATEWAY,
             etcd_port=ETCD_PORT,
             key_file=KEY_FILE,
-            version=CILIUM_VERSION,
+            version=lab.cilium_version,
             lease_ttl_s=lab.timings.lease_ttl_s,
             # A deleted CiliumNode is acted on at once.
             deletion_delay_s=(
@@ -123,6 +123,9 @@ class NodeKernel:
             reclaim_interval_s=lab.timings.reclaim_interval_s,
             sync_interval_s=lab.timings.sync_interval_s,
             rewrite_interval_s=lab.timings.rewrite_interval_s,
+            node_ip6=node.ip6 if lab.ipv6 else "",
+            cilium_ip6=node.cilium_ip6 if lab.ipv6 else "",
+            pod_cidr6=node.pod_cidr6 if lab.ipv6 else "",
         )
         agent_config = self._directory / "agent.json"
         agent_config.write_text(json.dumps(asdict(agent), indent=1))
@@ -140,6 +143,10 @@ class NodeKernel:
             "LAB_MAC": node.mac,
             "LAB_POD_IP": node.pod_ip,
             "LAB_CILIUM_IP": node.cilium_ip,
+            # Empty without IPv6, as the two that follow.
+            "LAB_IP6": node.ip6 if lab.ipv6 else "",
+            "LAB_POD_IP6": node.pod_ip6 if lab.ipv6 else "",
+            "LAB_CILIUM_IP6": node.cilium_ip6 if lab.ipv6 else "",
             # The package is found where the host finds it, installed or not.
             "PYTHONPATH": os.pathsep.join(
                 [str(Path(str(guest)).parents[2]), os.environ.get("PYTHONPATH", "")]

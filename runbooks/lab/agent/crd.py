@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from runbooks.lab.agent.log import log
-from runbooks.lab.agent.nodes import Node
+from runbooks.lab.agent.nodes import Node, by_version
 from runbooks.lab.agent.store import StoreMissingError
 
 if TYPE_CHECKING:
@@ -241,33 +241,33 @@ class CiliumNodes:
     def _read(self, obj: dict[str, Any]) -> Node | None:
         """A CiliumNode as a node; ``None`` while it lacks what a peer needs."""
         spec = obj.get("spec", {})
-        addresses = {a["type"]: a["ip"] for a in spec.get("addresses") or ()}
-        pod_cidrs = spec.get("ipam", {}).get("podCIDRs") or ()
-        if not pod_cidrs or not {"InternalIP", "CiliumInternalIP"} <= set(addresses):
+        families = by_version(
+            ((a["type"], a["ip"]) for a in spec.get("addresses") or ()),
+            spec.get("ipam", {}).get("podCIDRs") or (),
+        )
+        if 4 not in families:
             return None
         return Node(
             name=obj["metadata"]["name"],
             cluster=self._hooks.own().cluster,
-            node_ip=addresses["InternalIP"],
-            cilium_ip=addresses["CiliumInternalIP"],
-            pod_cidr=pod_cidrs[0],
+            node_ip=families[4].node_ip,
+            cilium_ip=families[4].cilium_ip,
+            pod_cidr=families[4].pod_cidr,
             spi=spec.get("encryption", {}).get("key", 0),
             boot_id=spec.get("bootid", ""),
+            ipv6=families.get(6),
         )
 
 
 def cilium_node_spec(own: Node) -> dict[str, Any]:
     """What a CiliumNode says of its node."""
     return {
-        "addresses": [
-            {"type": "InternalIP", "ip": own.node_ip},
-            {"type": "CiliumInternalIP", "ip": own.cilium_ip},
-        ],
+        "addresses": [{"type": kind, "ip": ip} for kind, ip in own.addresses],
         "bootid": own.boot_id,
         "encryption": {"key": own.spi},
         "health": {},
         "ingress": {},
-        "ipam": {"podCIDRs": [own.pod_cidr], "pools": {}},
+        "ipam": {"podCIDRs": [f.pod_cidr for f in own.families], "pools": {}},
     }
 
 

@@ -105,8 +105,7 @@ def wait_until_fresh(client: LabClient, node: str, say: Callable[[str], None]) -
 
 def has_states(client: LabClient, holder: str, node: str, count: int) -> bool:
     """Whether a node has that many states for another one."""
-    plan = client.lab.node(node)
-    addresses = {plan.ip, plan.cilium_ip}
+    addresses = {ip for _, ip in client.lab.addresses(client.lab.node(node))}
     return len(_states(client, holder, addresses)) == count
 
 

@@ -29,14 +29,15 @@ class Sender:
     """Packets to one pod.
 
     Args:
-        address: IPv4 address of the peer's pod.
+        address: Address of the peer's pod, IPv4 or IPv6.
     """
 
     def __init__(self, address: str) -> None:
         self.sent = 0
         self.refused = 0
         self._owed = 0
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._target = (address, PORT)
 
@@ -102,10 +103,9 @@ class Traffic:
     """One node's traffic: senders and receivers by the peer's pod address."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 8 << 20)
-        self._socket.bind(("", PORT))
-        self._socket.setblocking(False)
+        self._sockets = [_listen(socket.AF_INET)]
+        if _has_ipv6():
+            self._sockets.append(_listen(socket.AF_INET6))
         self._run = 0
         self._rate = 0.0
         self._senders: dict[str, Sender] = {}
@@ -168,9 +168,13 @@ class Traffic:
 
     def receive(self) -> None:
         """Take in everything that has arrived."""
+        for listener in self._sockets:
+            self._receive_from(listener)
+
+    def _receive_from(self, listener: socket.socket) -> None:
         while True:
             try:
-                data, (peer, _port) = self._socket.recvfrom(2048)
+                data, (peer, *_) = listener.recvfrom(2048)
             except BlockingIOError:
                 return
             number, run = _PACKET.unpack(data)
@@ -183,7 +187,10 @@ class Traffic:
         while True:
             wait_s = _TICK_S if self._rate > 1 / _TICK_S else 0.02
             ready, _, _ = select.select(
-                [0, self._socket.fileno()], [], [], wait_s if self._rate else None
+                [0, *(s.fileno() for s in self._sockets)],
+                [],
+                [],
+                wait_s if self._rate else None,
             )
             self.receive()
             if 0 in ready:
@@ -195,6 +202,21 @@ class Traffic:
                 for line in lines:
                     print(json.dumps(self.answer(json.loads(line))), flush=True)
             self.send_due()
+
+
+def _has_ipv6() -> bool:
+    """Whether this kernel has IPv6; asking for a socket would load it."""
+    return os.path.exists("/proc/net/if_inet6")
+
+
+def _listen(family: socket.AddressFamily) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_DGRAM)
+    if family is socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listener.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 8 << 20)
+    listener.bind(("", PORT))
+    listener.setblocking(False)
+    return listener
 
 
 if __name__ == "__main__":

@@ -32,6 +32,12 @@ def make(situation: Situation) -> None:
         LabError: A step did not come about in time.
     """
     client, say = situation.client, situation.say
+    if client.lab.overlay:
+        raise LabError(
+            "with the encrypted overlay, pods' packets travel between node IPs and "
+            "another CiliumInternalIP stops none; start another lab: "
+            "ipsec-runbooks lab up --name native --datapath native"
+        )
     plan = client.lab.node(situation.node)
     other = _other_ip(plan)
     _restart_with(client, plan, other, gone=plan.cilium_ip)
