@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runbooks.lab.client import LabClient
-    from runbooks.lab.plan import NodePlan
+    from runbooks.lab.plan import Lab, NodePlan
 
 #: Numbers that the fresh side has to send before the pair heals by itself: at
 #: the lab's 20 packets a second, an hour and more.
@@ -58,18 +58,22 @@ def raise_numbers_from(
     lab = client.lab
     for source in sources:
         say(f"{source} sends {GAP_PACKETS} packets to {node}")
-        client.ask(
-            "traffic",
-            action="burst",
-            node=source,
-            peer=lab.node(node).pod_ip,
-            count=GAP_PACKETS,
-        )
+        for address in _carriers(lab.pod_ips(lab.node(node)), lab):
+            client.ask(
+                "traffic", action="burst", node=source, peer=address, count=GAP_PACKETS
+            )
     for source in sources:
-        wait_until(
-            partial(_received, client, lab.esp_address(lab.node(source)), node),
-            f"{node} did not receive what {source} sent",
-        )
+        plan = lab.node(source)
+        for end in _carriers([lab.esp_address(plan), plan.cilium_ip6], lab):
+            wait_until(
+                partial(_received, client, end, node),
+                f"{node} did not receive what {source} sent",
+            )
+
+
+def _carriers(addresses: list[str], lab: Lab) -> list[str]:
+    """Of a family each, those for which other states carry the packets."""
+    return addresses if lab.ipv6 and not lab.overlay else addresses[:1]
 
 
 def wait_until_forgotten(

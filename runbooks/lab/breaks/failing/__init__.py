@@ -58,7 +58,7 @@ FAILING: Mapping[str, Break] = {
     ),
     "other-internal-ip": Break(
         Kind.FAILING,
-        "an agent comes back with another CiliumInternalIP, and its states conflict",
+        "with native routing, an agent's other CiliumInternalIP makes states conflict",
         "reference/xfrm-errors",
         other_internal_ip.make,
         undo=other_internal_ip.undo,
