@@ -64,7 +64,7 @@ def watch(client: LabClient, packets: int = PACKETS) -> Signs:
     after = _counters(client)
     lost = frozenset(pair for pair, row in settled.items() if not row["received"])
     partly = {p: r for p, r in settled.items() if p not in lost and r["lost"]}
-    assert partly == {}
+    assert partly == {}, partly
     counted = {
         node: frozenset(n for n, c in counts.items() if c > before[node].get(n, 0))
         for node, counts in after.items()

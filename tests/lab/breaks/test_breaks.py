@@ -23,10 +23,10 @@ CASES = {
     "lab": [
         ("kvstore-recreated",),
         ("other-internal-ip",),
-        ("state-deleted",),
         ("key-changed-same-id",),
     ],
     "crd_lab": [
+        ("state-deleted",),
         ("ciliumnode-recreated", "--how", "delete-node"),
         ("agent-missed-rotation",),
         ("rotation-too-fast", "600"),
