@@ -148,11 +148,8 @@ class Operations:
 
     async def _secret(self, request: dict[str, Any]) -> None:
         """Say how late a node's key file follows the Secret; ``None``: never."""
-        kubelet = self._named(request).kubelet
-        kubelet.secret_delay_s = request["delay_s"]
+        await self._named(request).kubelet.delay_secret(request["delay_s"])
         self.changed()
-        if not request["delay_s"] and request["delay_s"] is not None:
-            await kubelet.sync_secret()
 
     async def _restore(self, _request: dict[str, Any]) -> list[str]:
         """Bring back whatever has ended.

@@ -47,8 +47,8 @@ class Timings:
     deletion_delay_s: float = 1.0  # 30 s
     rotation_duration_s: float = 8.0  # 5 min
     reclaim_interval_s: float = 1.0  # 1 min
-    sync_interval_s: float = 5.0  # 1 to 2 min
-    rewrite_interval_s: float = 5.0  # 5 min
+    sync_interval_s: float = 30.0  # 1 to 2 min
+    rewrite_interval_s: float = 60.0  # 5 min
     secret_sync_s: float = 0.5  # kubelet: up to 1 min
 
 

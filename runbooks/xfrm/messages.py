@@ -27,6 +27,7 @@ XFRM_MSG_UPDPOLICY = 0x19
 XFRM_MSG_UPDSA = 0x1A
 XFRM_MSG_FLUSHSA = 0x1C
 XFRM_MSG_FLUSHPOLICY = 0x1D
+XFRM_MSG_NEWAE = 0x1E
 
 XFRM_STATE_ESN = 128
 #: ``XFRM_INF``: a lifetime without end. Limits in seconds use 0 instead.
@@ -293,6 +294,13 @@ class StateIdMessage(XfrmMessage):
         ("proto", "B"),
         ("end_pad", "x"),
     )
+
+
+class StateEventMessage(XfrmMessage):
+    """``struct xfrm_aevent_id``: NEWAE, and GETAE of one state."""
+
+    __slots__ = ()
+    fields = (*StateIdMessage.fields, ("saddr", "16s"), ("flags", "I"), ("reqid", "I"))
 
 
 class PolicyMessage(XfrmMessage):

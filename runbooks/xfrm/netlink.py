@@ -32,6 +32,7 @@ from runbooks.xfrm.messages import (
     XFRM_MSG_FLUSHSA,
     XFRM_MSG_GETPOLICY,
     XFRM_MSG_GETSA,
+    XFRM_MSG_NEWAE,
     XFRM_MSG_NEWPOLICY,
     XFRM_MSG_NEWSA,
     XFRM_MSG_UPDPOLICY,
@@ -41,6 +42,7 @@ from runbooks.xfrm.messages import (
 from runbooks.xfrm.program import (
     NewPolicy,
     NewState,
+    last_sent_message,
     policy_id_message,
     policy_message,
     state_id_message,
@@ -74,6 +76,7 @@ _NLM_F_ACK = 0x4
 _NLM_F_DUMP_INTR = 0x10
 _NLM_F_ACK_TLVS = 0x200
 _NLM_F_DUMP = 0x300
+_NLM_F_REPLACE = 0x100
 
 #: The kernel fills dump messages up to 32 KiB, whatever the buffer.
 _RECEIVE_BYTES = 65536
@@ -208,6 +211,25 @@ class XfrmSocket:
                 )
         identity = state_id_message(destination, spi, mark, protocol)
         self._request(XFRM_MSG_DELSA, identity, f"delete {wanted}")
+
+    def set_last_sent(self, state: XfrmState, oseq: int) -> None:
+        """Set the last number that a state has sent; the next one is one higher.
+
+        The state works on. Only for those without extended sequence numbers, for
+        which there is an end to reach.
+
+        Args:
+            state: The state.
+            oseq: The number, at most 2^32 - 1.
+
+        Raises:
+            ValueError: The state has extended sequence numbers.
+            XfrmError: The kernel refused; ``ESRCH`` if there is no such state.
+        """
+        purpose = f"set the last number of XFRM state to {state.destination}"
+        message = last_sent_message(state, oseq)
+        flags = _NLM_F_REQUEST | _NLM_F_ACK | _NLM_F_REPLACE
+        self._exchange(XFRM_MSG_NEWAE, flags, message, purpose)
 
     def flush_states(self) -> None:
         """Delete every XFRM state, Cilium's or not.

@@ -30,12 +30,14 @@ ${six:+addr add $LAB_CILIUM_IP6/128 dev cilium_host nodad}
 ${six:+route add $LAB_POD_IP6/128 dev lxc0}
 EOF
 read -r gateway_mac < /sys/class/net/lxc0/address
-# The gateway's address is another device's: for IPv6 nobody would answer for it.
+# Cilium's eBPF programs answer for the gateway, whatever address cilium_host has
+# later; here a permanent neighbor does.
 ip -n pod -batch - << EOF
 link set lo up
 addr add $LAB_POD_IP/32 dev eth0
 link set eth0 up
 route add $LAB_CILIUM_IP dev eth0 scope link
+neigh add $LAB_CILIUM_IP dev eth0 lladdr $gateway_mac
 route add default via $LAB_CILIUM_IP dev eth0
 ${six:+addr add $LAB_POD_IP6/128 dev eth0 nodad}
 ${six:+route add $LAB_CILIUM_IP6 dev eth0}

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbooks.lab.breaks.condition import Break, Kind
-from runbooks.lab.breaks.stale import ciliumnode_recreated, kvstore_lease_expired
+from runbooks.lab.breaks.stale import (
+    ciliumnode_recreated,
+    kvstore_lease_expired,
+    kvstore_recreated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,12 +23,22 @@ STALE: Mapping[str, Break] = {
         rotates=True,
         modes=("kvstore",),
     ),
+    "kvstore-recreated": Break(
+        Kind.STALE,
+        "the key-value store is made anew, and agents restart one after another",
+        "runbooks/kvstore-recreated",
+        kvstore_recreated.make,
+        rotates=True,
+        modes=("kvstore",),
+    ),
     "ciliumnode-recreated": Break(
         Kind.STALE,
-        "a CiliumNode is deleted, and made again by its node's restarted agent",
+        "a CiliumNode is deleted, and made again by its node's agent",
         "runbooks/ciliumnode-recreated",
         ciliumnode_recreated.make,
+        undo=ciliumnode_recreated.undo,
         rotates=True,
         modes=("crd",),
+        ways=ciliumnode_recreated.WAYS,
     ),
 }
