@@ -108,7 +108,7 @@ def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
             unread.append(f"{name}: {what} were not read ({kind} is missing).")
             return None
         try:
-            return parse(unwrapped(files[kind].text))
+            return parse(files[kind].text)
         except (XfrmTextError, XfrmStatError) as error:
             unread.append(f"{name}: {what} can't be read from {kind}: {error}.")
             return None
@@ -195,7 +195,7 @@ def _addresses(files: NodeFiles) -> tuple[list[str], list[str]]:
     if ADDRESSES not in files:
         return [], []
     try:
-        states = _states(unwrapped(files[STATES].text)) if STATES in files else []
+        states = _states(files[STATES].text) if STATES in files else []
     except XfrmTextError:
         states = []
     own = {
