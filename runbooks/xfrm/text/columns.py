@@ -111,8 +111,8 @@ class Columns:
                     )
                 ]
             ),
-            "bytes": map(int, read.bytes),
-            "packets": map(int, read.packets),
+            "bytes": _counts(read.bytes),
+            "packets": _counts(read.packets),
             "added_s": self._time_s.column(read.added),
             "used_s": self._time_s.column(read.used),
             "if_id": [int(text, 16) if text else 0 for text in read.if_id],
@@ -230,6 +230,13 @@ def _turned(
     names: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> dict[str, Iterable[Any]]:
     return dict(zip(names, zip(*rows, strict=True), strict=True))
+
+
+def _counts(texts: Sequence[str]) -> list[int]:
+    numbers = list(map(int, texts))
+    if max(numbers) >> 64:
+        raise OddStateError
+    return numbers
 
 
 def _numbers(high: Sequence[str | None], low: Sequence[str]) -> list[int]:

@@ -33,7 +33,7 @@ STATE = re.compile(
     rf"|context: seq 0x{_HEX}, oseq 0x{_HEX}, bitmap 0x[0-9a-f]{{8}}\n)"
     rf"(?:\tif_id 0x{_HEX}\n)?+(?:(\tdir {_LINE})\n)?+"
     rf"(\tsel (?:{_LINE}\n){{7}})"
-    r"\t  ([0-9]{1,19})\(bytes\), ([0-9]{1,19})\(packets\)\n"
+    r"\t  ([0-9]{1,20})\(bytes\), ([0-9]{1,20})\(packets\)\n"
     r"\t  add ([^\n]{1,19}) use ([^\n]{1,19})\n"
     rf"\tstats:\n(\t  {_LINE})\n(?=src |\Z)",
     re.ASCII | re.MULTILINE,
