@@ -55,6 +55,7 @@ _VERSION = re.compile(r"\b(?:Daemon: |Client: )?v?(\d+\.\d+\.\d+[\w.+-]*)")
 _STATUS_VERSION = re.compile(
     r"^Cilium:\s+\S+\s+v?(\d+\.\d+\.\d+[\w.+-]*)", re.MULTILINE
 )
+_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", re.ASCII)
 _KEYS_IN_USE = re.compile(r"Keys in use:\s+(\d+)")
 _INTERFACE = re.compile(r"^\d+:\s+([^:@\s]+)")
 _INET = re.compile(r"^\s+inet6?\s+([0-9a-fA-F.:]+)(?:/\d+)?.*\bscope (\w+)")
@@ -87,6 +88,21 @@ def kind_of(file_name: str) -> str | None:
         A key of `NAMES`, or ``None`` for a file that isn't read.
     """
     return _KIND_OF.get(file_name.removesuffix(".md").removesuffix(".txt"))
+
+
+def is_better_name(kind: str, name: str, than: str) -> bool:
+    """Tell which of two files to read where a node has both.
+
+    Args:
+        kind: What they are.
+        name: Name of the one, without its ending.
+        than: Name of the other.
+
+    Returns:
+        Whether the one comes first in `NAMES`.
+    """
+    names = NAMES[kind]
+    return names.index(name) < names.index(than)
 
 
 def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
@@ -180,7 +196,7 @@ def _keys_in_use(files: NodeFiles) -> int | None:
     text = unwrapped(files[ENCRYPT_STATUS].text)
     if match := _KEYS_IN_USE.search(text):
         return int(match[1])
-    with contextlib.suppress(ValueError, AttributeError):
+    with contextlib.suppress(ValueError, AttributeError, RecursionError):
         keys = json.loads(text).get("ipsec", {}).get("keys-in-use")
         return keys if isinstance(keys, int) else None
     return None
@@ -231,7 +247,7 @@ def _node_list(files: NodeFiles) -> list[Any]:
         return []
     try:
         entries = json.loads(unwrapped(files["node-list"].text))
-    except ValueError:
+    except (RecursionError, ValueError):
         return []
     return entries if isinstance(entries, list) else []
 
@@ -240,7 +256,7 @@ def _clock_s(files: NodeFiles) -> float | None:
     """When the states were read, on the node's clock."""
     stamp = _first_line(files, DATE)
     if stamp:
-        with contextlib.suppress(ValueError):
+        if _SECONDS.fullmatch(stamp):
             return float(stamp)
         with contextlib.suppress(ValueError):
             moment = datetime.fromisoformat(stamp)
