@@ -250,9 +250,10 @@ def _numbers(high: Sequence[str | None], low: Sequence[str]) -> list[int]:
 
 
 def _line(text: str) -> Line:
-    if is_out_of_place(text):
+    words = tuple(text.split())
+    if not words or is_out_of_place(text):
         raise OddStateError
-    return Line(0, tuple(text.split()), indented=True)
+    return Line(0, words, indented=True)
 
 
 def _reader(*names: str, heading: str = "") -> Callable[[str], tuple[Any, ...]]:
@@ -263,6 +264,8 @@ def _reader(*names: str, heading: str = "") -> Callable[[str], tuple[Any, ...]]:
         if heading:
             reader.read(_line(heading))
         reader.read(_line(text))
+        if not reader.fields.keys() >= {*names}:
+            raise OddStateError
         return tuple(reader.fields[name] for name in names)
 
     return read
