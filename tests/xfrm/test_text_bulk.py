@@ -128,6 +128,7 @@ def test_both_readers_agree_on_shuffled_lines(data):
     ("what", "instead"),
     [
         ("160 bits", "161 bits"),
+        ("replay-window 1 replay", "replay-wind 1 replay"),
         ("84(bytes)", f"{1 << 64}(bytes)"),
         ("bitmap-length 32", "bitmap-length 33"),
         (f"0x{KEY.hex()}", f"0x{KEY.hex()[:-1]}"),

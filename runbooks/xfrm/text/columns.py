@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _ADDRESS = re.compile(r"[0-9a-f.:]+", re.ASCII)
 _NAME = re.compile(r"[0-9A-Za-z_(),.-]+", re.ASCII)
 _LENGTHS = re.compile(r"(?: \(([0-9]{1,9}) bits\))?(?: ([0-9]{1,9}))?", re.ASCII)
-_BITMAP = re.compile(r"(?:\t (?:[0-9a-f]{8} )+\n)*", re.ASCII)
 # Nothing in here is kept; only what the line reader minds in any line can't be in it.
 _LIMITS = re.compile(
     r"\tsel [^\n\[>]*\n\tlifetime config:\n(?:\t  (?:limit: soft|expire (?:add|use):)"
@@ -29,6 +28,9 @@ _LIMITS = re.compile(
     re.ASCII,
 )
 _HEX_DIGITS = b"0123456789abcdef"
+_DIGITS_TO_ZERO = bytes.maketrans(_HEX_DIGITS, b"0" * len(_HEX_DIGITS))
+_BITMAP_WORD = b"00000000 "
+_BITMAP_LINE = b"\t \n"
 _SETTERS = {
     field.name: XfrmState.__dict__[field.name].__set__ for field in fields(XfrmState)
 }
@@ -80,7 +82,6 @@ class Columns:
         self._mark = _Memory(_mark)
         self._name = _Memory(_name)
         self._lengths = _Memory(_lengths)
-        self._bitmap_words = _Memory(_bitmap_words)
         self._limits = _Memory(_limits)
         self._time_s = _Memory(time_s)
 
@@ -192,9 +193,8 @@ class Columns:
         self, read: Groups, windows: Iterable[Any]
     ) -> dict[str, Iterable[Any]]:
         if None not in read.seq_hi:
-            words = self._bitmap_words.column(read.bitmap_lines)
             lengths = list(map(int, read.bitmap_length))
-            if words != lengths:
+            if _bitmap_words(read.bitmap_lines) != lengths:
                 raise OddStateError
             return {
                 "seq": _numbers(read.seq_hi, read.seq),
@@ -208,9 +208,8 @@ class Columns:
                 oseq.append(int(read.legacy_oseq[place], 16))
                 replay_window.append(window)
                 continue
-            if self._bitmap_words[read.bitmap_lines[place]] != int(
-                read.bitmap_length[place]
-            ):
+            length = int(read.bitmap_length[place])
+            if _bitmap_words([read.bitmap_lines[place]]) != [length]:
                 raise OddStateError
             seq += _numbers([high], [read.seq[place]])
             oseq += _numbers([read.oseq_hi[place]], [read.oseq[place]])
@@ -301,10 +300,18 @@ def _lengths(text: str) -> tuple[int | None, int | None]:
     return int(bits) if bits else None, int(icv_bits) if icv_bits else None
 
 
-def _bitmap_words(text: str) -> int:
-    if not _BITMAP.fullmatch(text):
+def _bitmap_words(texts: Sequence[str]) -> list[int]:
+    """Count the words of bitmaps, most of which no two states have the same."""
+    joined = "".join(texts)
+    if not joined.isascii():
         raise OddStateError
-    return len(text.split())
+    blank = joined.encode().translate(_DIGITS_TO_ZERO).replace(_BITMAP_WORD, b"")
+    if blank.replace(_BITMAP_LINE, b""):
+        raise OddStateError
+    return [
+        (len(text) - len(_BITMAP_LINE) * text.count("\n")) // len(_BITMAP_WORD)
+        for text in texts
+    ]
 
 
 def _limits(text: str) -> None:

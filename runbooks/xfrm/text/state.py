@@ -176,7 +176,7 @@ class StateReader:
 
     def _read_identity(self, line: Line) -> None:
         values = pairs(line.words)
-        if values["proto"] not in _WITH_SPI:
+        if values.get("proto", "esp") not in _WITH_SPI:
             values.setdefault("spi", "0")  # not printed for those, without -s
         if not {"spi", "reqid", "mode"} <= values.keys():
             raise line.error(CUT_OFF)
