@@ -26,6 +26,7 @@ from runbooks.collect import node_files
 from runbooks.collect.archive import UnreadFile, wanted_files
 from runbooks.collect.errors import UsageError
 from runbooks.collect.node_files import NodeFile, NodeFiles
+from runbooks.collect.node_lists import listed_nodes
 from runbooks.collect.objects import (
     AGENT_CONTAINER,
     Object,
@@ -150,6 +151,9 @@ def read_archive(path: Path) -> Samples:
         name = _node_name(_folder_of(file.path), {}, pods, cluster, path)
         if _is_a_nodes(file.path) and name not in first:
             first[name] = NodeSnapshot(name, unread=(_sentence(file),))
+    if not cluster.cilium_nodes:
+        listed = listed_nodes(found.nodes.values(), first.values())
+        cluster = replace(cluster, cilium_nodes=listed)
     first = {name: _with_agent(node, pods) for name, node in first.items()}
     return Samples(
         first=Snapshot(nodes=first, cluster=cluster),

@@ -235,21 +235,23 @@ def _addresses(files: NodeFiles) -> tuple[list[str], list[str]]:
 
 def local_node_name(files: NodeFiles) -> str | None:
     """The name that the agent's node list gives to the node itself."""
-    for entry in _node_list(files):
-        if isinstance(entry, dict) and entry.get("source") == "local":
+    for entry in node_list(files):
+        if entry.get("source") == "local":
             name = entry.get("name")
             return str(name).rpartition("/")[2] if name else None
     return None
 
 
-def _node_list(files: NodeFiles) -> list[Any]:
+def node_list(files: NodeFiles) -> list[dict[str, Any]]:
+    """The nodes that the agent knows, as the API's ``NodeElement``."""
     if "node-list" not in files:
         return []
     try:
         entries = json.loads(unwrapped(files["node-list"].text))
     except (RecursionError, ValueError):
         return []
-    return entries if isinstance(entries, list) else []
+    listed = entries if isinstance(entries, list) else []
+    return [entry for entry in listed if isinstance(entry, dict)]
 
 
 def _clock_s(files: NodeFiles) -> float | None:

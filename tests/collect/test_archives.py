@@ -1,6 +1,7 @@
 """Sysdumps, bugtool archives and snapshot folders in their many shapes."""
 
 import io
+import json
 import tarfile
 
 import pytest
@@ -68,6 +69,46 @@ def test_sysdump_with_agents_archives_left_packed_reads_the_same(tmp_path):
 
     assert names(samples) == list(NODES)
     assert pairs(samples) == BROKEN
+
+
+def listed(node, node_ip, own_ip, cluster=""):
+    """A node as ``cilium-dbg node list -o json`` has it."""
+    return {
+        "name": f"{cluster}{node}",
+        "primary-address": {
+            "ipv4": {"alloc-range": f"{own_ip}/24", "enabled": True, "ip": node_ip},
+            "ipv6": {},
+        },
+        "secondary-addresses": [{"ip": own_ip}],
+        "source": "local" if node == "n2" else "kvstore",
+    }
+
+
+@pytest.mark.parametrize("cluster", ["", "west/"])
+def test_lone_bugtool_archive_names_peers_as_its_agent_does(tmp_path, cluster):
+    top = "cilium-bugtool-20261122-233414.123+0000-UTC-12345"
+    files = {f"{top}/{n}": t for n, t in node_files("broken", "n2").items()}
+    files[f"{top}/cmd/cilium-dbg-node-list--o-json.md"] = json.dumps(
+        [
+            listed("n1", "10.9.0.11", "10.20.1.5", cluster),
+            listed("n2", "10.9.0.12", "10.20.2.70", cluster),
+            listed("n3", "10.9.0.13", "10.20.3.31", cluster),
+            listed("gone", "10.9.0.99", "10.20.99.1", cluster),
+            "nonsense",
+        ]
+    )
+    path = write_tar(tmp_path / "bugtool.tar", files, "w", 1_795_390_454)
+
+    samples = read_archive(path)
+    diagnosis = diagnose(samples)
+
+    assert {n.name: n.read for n in diagnosis.nodes} == {
+        "n1": False,
+        "n2": True,
+        "n3": False,
+    }
+    n1 = samples.first.cluster.cilium_nodes["n1"]
+    assert (n1.internal_ips, n1.cilium_internal_ips) == (("10.9.0.11",), ("10.20.1.5",))
 
 
 @pytest.mark.parametrize(("mode", "end"), [("w", ".tar"), ("w:gz", ".tar.gz")])
