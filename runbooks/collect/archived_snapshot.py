@@ -323,16 +323,14 @@ def _is_archive_name(name: str) -> bool:
 
 
 def _known_name(files: NodeFiles, cluster: ClusterFacts) -> str | None:
+    host, boot_id = node_files.hostname(files), node_files.boot_id(files)
+    for facts in cluster.cilium_nodes.values():
+        if (boot_id is not None and facts.boot_id == boot_id) or host == facts.name:
+            return facts.name
     node = node_files.read_node("", files)
     addresses = {*node.cilium_internal_ips, *node.internal_ips}
-    host = node_files.hostname(files)
     for facts in cluster.cilium_nodes.values():
-        if (
-            (node.boot_id is not None and facts.boot_id == node.boot_id)
-            or not addresses.isdisjoint(facts.cilium_internal_ips)
-            or not addresses.isdisjoint(facts.internal_ips)
-            or host == facts.name
-        ):
+        if not addresses.isdisjoint((*facts.cilium_internal_ips, *facts.internal_ips)):
             return facts.name
     return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -136,13 +136,13 @@ def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
         else None
     )
     counters = parsed(COUNTERS, "its XFRM error counters", parse_xfrm_stat)
-    cilium_ips, node_ips = _addresses(files)
+    cilium_ips, node_ips = _addresses(files, states or ())
     return NodeSnapshot(
         name=name,
         states=None if states is None else tuple(states),
         policies=None if policies is None else tuple(policies),
         counters=counters,
-        boot_id=_first_line(files, BOOT_ID),
+        boot_id=boot_id(files),
         internal_ips=tuple(node_ips),
         cilium_internal_ips=tuple(cilium_ips),
         agent=AgentFacts(version=_version(files), keys_in_use=_keys_in_use(files)),
@@ -169,6 +169,11 @@ def _first_line(files: NodeFiles, kind: str) -> str | None:
         return None
     lines = unwrapped(files[kind].text).strip().splitlines()
     return lines[0].strip() if lines and not lines[0].startswith(">") else None
+
+
+def boot_id(files: NodeFiles) -> str | None:
+    """The boot ID of the node's kernel."""
+    return _first_line(files, BOOT_ID)
 
 
 def hostname(files: NodeFiles) -> str | None:
@@ -202,7 +207,9 @@ def _keys_in_use(files: NodeFiles) -> int | None:
     return None
 
 
-def _addresses(files: NodeFiles) -> tuple[list[str], list[str]]:
+def _addresses(
+    files: NodeFiles, states: Iterable[XfrmState]
+) -> tuple[list[str], list[str]]:
     """Addresses of ``cilium_host``, and those of the node's other interfaces.
 
     Only what its own states use counts: an interface may carry addresses that
@@ -210,10 +217,6 @@ def _addresses(files: NodeFiles) -> tuple[list[str], list[str]]:
     """
     if ADDRESSES not in files:
         return [], []
-    try:
-        states = _states(files[STATES].text) if STATES in files else []
-    except XfrmTextError:
-        states = []
     own = {
         state.destination if state.direction is Direction.IN else state.source
         for state in states

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 
 import pytest
@@ -69,6 +70,43 @@ def test_sysdump_with_agents_archives_left_packed_reads_the_same(tmp_path):
 
     assert names(samples) == list(NODES)
     assert pairs(samples) == BROKEN
+
+
+def test_agents_read_minutes_apart_under_traffic_are_no_finding(tmp_path):
+    """n2 was read last: 30,000 packets further on than what its peers had sent."""
+    files = {}
+    for number, node in enumerate(("n1", "n3", "n2")):
+        top = f"cilium-bugtool-20261122-23341{number}.1+0000-UTC-{number}"
+        inner = {f"{top}/{n}": t for n, t in node_files("healthy", node).items()}
+        if node == "n2":
+            name = f"{top}/cmd/ip--s-xfrm-state.md"
+            inner[name] = re.sub(
+                r"seq-hi 0x0, seq 0x(?!0,)([0-9a-f]+)",
+                lambda m: f"seq-hi 0x0, seq {int(m[1], 16) + 30_000:#x}",
+                inner[name],
+            )
+        path = tmp_path / f"{node}.tar.gz"
+        write_tar(path, inner, "w:gz", 1_795_390_454 + 120 * number)
+        files[f"cilium-bugtool-cilium-x{node}-{STAMP}.tar.gz"] = path.read_bytes()
+    path = write_zip(tmp_path / "dump.zip", {**files, **objects()})
+
+    samples = read_archive(path)
+    ahead = {s.seq for s in samples.first.nodes["n2"].states if s.seq > 30_000}
+
+    assert samples.first.nodes["n2"].clock_s == 1_795_390_454 + 240
+    assert len(ahead) >= 1
+    assert diagnose(samples).exit_code == 0
+
+
+def test_storm_of_long_ago_in_an_archive_is_no_finding(tmp_path):
+    files = sysdump_files("healthy")
+    for name in files:
+        if name.endswith("xfrm_stat.md"):
+            files[name] = re.sub(r"(XfrmIn\w+\s+)\d+", r"\g<1>987654", files[name])
+
+    diagnosis = diagnose(read_archive(write_zip(tmp_path / "dump.zip", files)))
+
+    assert (diagnosis.findings, diagnosis.exit_code) == ((), 0)
 
 
 def listed(node, node_ip, own_ip, cluster=""):
