@@ -153,7 +153,7 @@ def small_allowance(monkeypatch):
     monkeypatch.setattr(unpacking, "HARMLESS", 100_000)
 
 
-ZEROS = bytes(40_000_000)
+ZEROS = bytes(20_000_000)
 
 
 @pytest.mark.usefixtures("small_allowance")
