@@ -1,24 +1,24 @@
 """Archives that are cut off, damaged, encrypted or oddly written."""
 
-import io
 import struct
 import tarfile
 import zipfile
 
 import pytest
-from typer.testing import CliRunner
 
-from runbooks.cli import app
 from runbooks.collect.archived_snapshot import read_archive
 from runbooks.collect.errors import UsageError
 from runbooks.diagnose import diagnose
 from tests.collect.archives import (
     NODES,
     STAMP,
+    exit_code,
     node_files,
     objects,
+    state_file,
     sysdump_files,
     write_folder,
+    write_members,
     write_tar,
     write_zip,
 )
@@ -27,28 +27,10 @@ STATES = "cmd/ip--s-xfrm-state.md"
 MTIME_S = 1_795_390_454
 
 
-def exit_code(path):
-    return CliRunner().invoke(app, ["check", "--sysdump", str(path)]).exit_code
-
-
-def state_file(files, node="n2"):
-    (name,) = [n for n in files if f"-x{node}-" in n and n.endswith("xfrm-state.md")]
-    return name
-
-
 def packed_bugtool(path, node="n2"):
     top = f"cilium-bugtool-20261122-233414.123+0000-UTC-{node}7"
     files = {f"{top}/{n}": t for n, t in node_files("healthy", node).items()}
     return write_tar(path, files, "w:gz", MTIME_S)
-
-
-def write_members(path, members):
-    """A tar of (TarInfo, content)."""
-    with tarfile.open(path, "w") as out:
-        for info, content in members:
-            info.size = len(content)
-            out.addfile(info, io.BytesIO(content))
-    return path
 
 
 def with_fields_of_member(path, name, **fields):

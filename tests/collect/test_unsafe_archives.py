@@ -7,41 +7,24 @@ import tarfile
 import zipfile
 
 import pytest
-from typer.testing import CliRunner
 
-from runbooks.cli import app
 from runbooks.collect import archive, unpacking
 from runbooks.collect.archived_snapshot import read_archive
 from runbooks.collect.errors import UsageError
 from runbooks.diagnose import diagnose
 from tests.collect.archives import (
+    exit_code,
     node_files,
+    state_file,
     sysdump_files,
     write_folder,
+    write_members,
     write_tar,
     write_zip,
 )
 
 STATES = "cmd/ip--s-xfrm-state.md"
 MTIME_S = 1_795_390_454
-
-
-def exit_code(path):
-    return CliRunner().invoke(app, ["check", "--sysdump", str(path)]).exit_code
-
-
-def state_file(files, node="n2"):
-    (name,) = [n for n in files if f"-x{node}-" in n and n.endswith("xfrm-state.md")]
-    return name
-
-
-def write_members(path, members):
-    """A tar of (TarInfo, content)."""
-    with tarfile.open(path, "w") as out:
-        for info, content in members:
-            info.size = len(content)
-            out.addfile(info, io.BytesIO(content))
-    return path
 
 
 def linked(name, kind, target=""):
