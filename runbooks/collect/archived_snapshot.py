@@ -129,11 +129,9 @@ def read_archive(path: Path) -> Samples:
         nodes=found.objects["nodes"],
         daemonset=next(iter(found.objects["daemonset"]), None),
         stored=found.objects["stored"],
-        unread=[
-            *_texts(found.reading.get("cluster")),
-            *map(_sentence, found.unread),
-        ],
+        unread=map(str, found.reading.get("cluster") or ()),
     )
+    cluster = replace(cluster, unread=(*cluster.unread, *map(_sentence, found.unread)))
     pods = [pod for pod in found.objects["pods"] if is_agent(pod)]
     first = {node.name: node for node in _unread_nodes(found.reading, "first")}
     second = {node.name: node for node in _unread_nodes(found.reading, "second")}
@@ -167,10 +165,12 @@ def _find(path: Path) -> _Found:
         text = _text(file.content)
         kind = node_files.kind_of(file.path.name)
         if file.path.name == READING:
-            found.reading = _json_object(text)
+            found.reading = _reading(text)
         elif (objects := _object_kind(file.path.name)) is not None:
             try:
-                found.objects[objects].extend(_objects(objects, text))
+                for thing in _objects(objects, text):
+                    _require_shape(objects, thing)
+                    found.objects[objects].append(thing)
             except (*_MISSHAPEN, RecursionError, yaml.YAMLError):
                 problem = "it is no list of objects as the API gives them"
                 found.unread.append(UnreadFile(file.path, problem))
@@ -228,20 +228,20 @@ def _object_kind(name: str) -> str | None:
     return None
 
 
-def _json_object(text: str) -> Mapping[str, Any]:
+def _reading(text: str) -> Mapping[str, Any]:
+    """What the writer of a snapshot folder noted, as far as it has its shape."""
     try:
         value = json.loads(text)
     except (RecursionError, ValueError):
         return {}
-    return value if isinstance(value, dict) else {}
+    noted = value if isinstance(value, dict) else {}
+    return {**noted, "cluster": _texts(noted.get("cluster"))}
 
 
 def _objects(kind: str, text: str) -> Iterator[Object]:
     """Read a list of objects, or a single one."""
     if kind == "pods":
-        for pod in _agent_pods(text):
-            _require_shape(kind, pod)
-            yield pod
+        yield from _agent_pods(text)
         return
     content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     if not isinstance(content, dict):
@@ -249,7 +249,6 @@ def _objects(kind: str, text: str) -> Iterator[Object]:
     items = content.get("items", content.get("kvs"))
     for item in items if isinstance(items, list) else [content]:
         if isinstance(item, dict):
-            _require_shape(kind, item)
             yield item
 
 
