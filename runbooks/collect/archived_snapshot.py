@@ -215,6 +215,23 @@ def _is_a_nodes(path: PurePosixPath) -> bool:
     return node_files.kind_of(path.name) == node_files.STATES
 
 
+def _require_shape(kind: str, thing: Object) -> None:
+    """Raise what taking facts from an object of another shape raises."""
+    match kind:
+        case "pods" if is_agent(thing):
+            agent_facts(thing), node_of(thing)
+        case "ciliumnodes":
+            cluster_facts(cilium_nodes=[thing])
+        case "nodes":
+            cluster_facts(nodes=[thing])
+        case "config":
+            cluster_facts(config_map=thing)
+        case "daemonset":
+            cluster_facts(daemonset=thing)
+        case _:
+            pass
+
+
 def _is_node(files: NodeFiles) -> bool:
     return not files.keys().isdisjoint(
         {node_files.STATES, node_files.COUNTERS, node_files.POLICIES}
@@ -250,23 +267,6 @@ def _objects(kind: str, text: str) -> Iterator[Object]:
     for item in items if isinstance(items, list) else [content]:
         if isinstance(item, dict):
             yield item
-
-
-def _require_shape(kind: str, thing: Object) -> None:
-    """Raise what taking facts from an object of another shape raises."""
-    match kind:
-        case "pods" if is_agent(thing):
-            agent_facts(thing), node_of(thing)
-        case "ciliumnodes":
-            cluster_facts(cilium_nodes=[thing])
-        case "nodes":
-            cluster_facts(nodes=[thing])
-        case "config":
-            cluster_facts(config_map=thing)
-        case "daemonset":
-            cluster_facts(daemonset=thing)
-        case _:
-            pass
 
 
 def _agent_pods(text: str) -> Iterator[Object]:

@@ -55,10 +55,10 @@ _VERSION = re.compile(r"\b(?:Daemon: |Client: )?v?(\d+\.\d+\.\d+[\w.+-]*)")
 _STATUS_VERSION = re.compile(
     r"^Cilium:\s+\S+\s+v?(\d+\.\d+\.\d+[\w.+-]*)", re.MULTILINE
 )
-_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", re.ASCII)
 _KEYS_IN_USE = re.compile(r"Keys in use:\s+(\d+)")
 _INTERFACE = re.compile(r"^\d+:\s+([^:@\s]+)")
 _INET = re.compile(r"^\s+inet6?\s+([0-9a-fA-F.:]+)(?:/\d+)?.*\bscope (\w+)")
+_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
