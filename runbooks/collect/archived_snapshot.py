@@ -58,6 +58,7 @@ _OBJECT_FILES: Mapping[str, re.Pattern[str]] = {
     }.items()
 }
 _BUGTOOL = re.compile(r"(?:.*-)?cilium-bugtool-(?P<rest>.+?)(?:\.tar(?:\.gz)?|\.tgz)?")
+_UNPACKED = re.compile(r"\.(?:tar(?:\.gz)?|tgz)$")
 _SYSDUMP_TIME = re.compile(r"-\d{8}-\d{6}$")
 _TOP_LEVEL_KEY = re.compile(r"^(?=\w)", re.MULTILINE)
 _LIST_ITEM = re.compile(r"^(\s*)- ", re.MULTILINE)
@@ -176,6 +177,8 @@ def _find(path: Path) -> _Found:
                 found.unread.append(UnreadFile(file.path, problem))
         elif kind is not None:
             found.add_node_file(file.path, kind, NodeFile(text, file.modified_s))
+    for broken in found.unread:
+        _distrust_half_unpacked(found, broken.path)
     # A lone host name or date is no node.
     for folder in [f for f, files in found.nodes.items() if not _is_node(files)]:
         del found.nodes[folder]
@@ -188,6 +191,19 @@ def _wanted(path: PurePosixPath) -> bool:
         or node_files.kind_of(path.name) is not None
         or _object_kind(path.name) is not None
     )
+
+
+def _distrust_half_unpacked(found: _Found, archive: PurePosixPath) -> None:
+    """Take only what is whole from an agent's archive that is broken.
+
+    Cilium-cli leaves it beside the folder that it could unpack some of it to, the
+    last file of which may be cut off after a state.
+    """
+    folder = archive.with_name(_UNPACKED.sub("", archive.name))
+    if folder == archive or folder not in found.nodes:
+        return
+    whole = [files for at, files in found.nodes.items() if archive in at.parents]
+    found.nodes[folder] = whole[0] if whole else {}
 
 
 def _text(content: bytes) -> str:

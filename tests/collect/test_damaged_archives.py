@@ -111,6 +111,36 @@ def test_agents_archive_that_is_cut_off_leaves_its_node_unread(tmp_path, kept):
     )
 
 
+@pytest.mark.parametrize("kept", [300, -1000])
+def test_archive_that_could_be_unpacked_in_part_is_read_where_it_is_whole(
+    tmp_path, kept
+):
+    """As cilium-cli leaves it: the packed one, and what it could unpack of it."""
+    files = sysdump_files("healthy")
+    folder = state_file(files).rpartition("/cmd/")[0]
+    for name in [n for n in files if n.startswith(folder)]:
+        states = files.pop(name)
+        if name.endswith("xfrm-state.md"):
+            files[name] = states[: states.index("\nsrc ") + 1]  # after one state
+    inner = {
+        STATES: node_files("healthy", "n2")[STATES],
+        "cmd/tc": os.urandom(9999).hex(),
+    }
+    packed = write_tar(tmp_path / "packed", inner, "w:gz", MTIME_S).read_bytes()
+    path = write_zip(tmp_path / "a.zip", files)
+    with zipfile.ZipFile(path, "a") as out:
+        out.writestr(f"{folder}.tar.gz", packed[:kept])
+
+    samples = read_archive(path)
+    diagnosis = diagnose(samples)
+
+    states = samples.first.nodes["n2"].states
+    assert states is None if kept > 0 else len(states) == 8
+    assert diagnosis.findings == ()
+    assert diagnosis.exit_code == (3 if kept > 0 else 0)
+    assert any(s.startswith(f"{folder}.tar.gz") for s in diagnosis.incomplete)
+
+
 def test_tar_cut_off_anywhere_is_refused(tmp_path):
     files = {f"n1/{n}": t for n, t in node_files("healthy", "n1").items()}
     path = write_tar(tmp_path / "a.tar", files, "w", MTIME_S)
