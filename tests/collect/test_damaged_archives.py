@@ -1,5 +1,6 @@
 """Archives that are cut off, damaged, encrypted or oddly written."""
 
+import os
 import struct
 import tarfile
 import zipfile
