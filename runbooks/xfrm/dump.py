@@ -8,23 +8,10 @@ go no further.
 from __future__ import annotations
 
 import socket
-import struct
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runbooks.xfrm.framework import NetlinkDecodeError
-from runbooks.xfrm.messages import (
-    MODES,
-    POLICY_ACTIONS,
-    POLICY_DIRECTIONS,
-    XFRM_MSG_NEWPOLICY,
-    XFRM_MSG_NEWSA,
-    XFRM_MSG_UPDPOLICY,
-    XFRM_MSG_UPDSA,
-    XFRM_STATE_ESN,
-    PolicyMessage,
-    StateMessage,
-    XfrmMessage,
-)
+from runbooks.xfrm.columns.layouts import algorithm_name
+from runbooks.xfrm.messages import PolicyMessage, StateMessage, XfrmMessage
 from runbooks.xfrm.model import (
     Direction,
     Mark,
@@ -33,50 +20,27 @@ from runbooks.xfrm.model import (
     XfrmTemplate,
     hash_key_bytes,
 )
+from runbooks.xfrm.uapi import (
+    MODES,
+    NLMSG_DONE,
+    NLMSG_NOOP,
+    POLICY_ACTIONS,
+    POLICY_DIRECTIONS,
+    STATE_DIRECTIONS,
+    XFRM_MSG_NEWPOLICY,
+    XFRM_MSG_NEWSA,
+    XFRM_MSG_UPDPOLICY,
+    XFRM_MSG_UPDSA,
+    XFRM_STATE_ESN,
+)
+from runbooks.xfrm.wire import XfrmDumpError, split_messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _T = TypeVar("_T")
 
-NLMSG_NOOP = 1
-NLMSG_DONE = 3
-#: struct nlmsghdr: length, type, flags, sequence number, port ID.
-NLMSG_HEADER = struct.Struct("=IHHII")
-
-#: By number of XFRMA_SA_DIR.
-_STATE_DIRECTIONS = {1: Direction.IN, 2: Direction.OUT}
 _NO_MASK = 0xFFFFFFFF
-
-
-class XfrmDumpError(ValueError):
-    """What was given is not a sequence of whole XFRM netlink messages."""
-
-
-def split_messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Cut received bytes into netlink messages.
-
-    Args:
-        data: Messages, one behind the other.
-
-    Yields:
-        Type, flags, sequence number and the whole message.
-
-    Raises:
-        XfrmDumpError: The last message is cut short, or a length is impossible.
-    """
-    offset = 0
-    while offset < len(data):
-        if len(data) - offset < NLMSG_HEADER.size:
-            raise XfrmDumpError(f"message header cut short at byte {offset}")
-        length, kind, flags, sequence, _ = NLMSG_HEADER.unpack_from(data, offset)
-        if not NLMSG_HEADER.size <= length <= len(data) - offset:
-            raise XfrmDumpError(
-                f"message at byte {offset} says {length} bytes, "
-                f"{len(data) - offset} are left"
-            )
-        yield kind, flags, sequence, data[offset : offset + length]
-        offset += (length + 3) & ~3
 
 
 def parse_states(data: bytes) -> list[XfrmState]:
@@ -118,19 +82,18 @@ def _read(
     message_class: type[XfrmMessage],
     read: Callable[[XfrmMessage], _T],
 ) -> Iterator[_T]:
-    fixed = NLMSG_HEADER.size + message_class.get_size()
     for kind, _, _, raw in split_messages(data):
         if kind in (NLMSG_NOOP, NLMSG_DONE):
             continue
         if kind not in kinds:
             raise XfrmDumpError(f"unexpected netlink message of type {kind:#x}")
-        if len(raw) < fixed:
-            raise XfrmDumpError(f"message has {len(raw)} bytes, needs {fixed}")
         message = message_class(raw)
         try:
             message.decode()
             found = read(message)
-        except (NetlinkDecodeError, ValueError) as error:
+        except XfrmDumpError:
+            raise
+        except ValueError as error:
             raise XfrmDumpError(str(error)) from None
         yield found
 
@@ -171,7 +134,7 @@ def _state(message: XfrmMessage) -> XfrmState:
         replay_errors=message["replay_errors"],
         integrity_errors=message["integrity_failed"],
         if_id=message.attribute("XFRMA_IF_ID") or 0,
-        dir=_STATE_DIRECTIONS.get(message.attribute("XFRMA_SA_DIR") or 0),
+        dir=_direction(message),
         key_bits=key_bits,
     )
 
@@ -232,6 +195,12 @@ def _mode(number: int) -> str:
     return MODES[number] if number < len(MODES) else str(number)
 
 
+def _direction(message: XfrmMessage) -> Direction | None:
+    number = message.attribute("XFRMA_SA_DIR") or 0
+    name = STATE_DIRECTIONS[number] if number < len(STATE_DIRECTIONS) else None
+    return Direction(name) if name else None
+
+
 def _mark(message: XfrmMessage) -> Mark | None:
     mark = message.attribute("XFRMA_MARK")
     return None if mark is None else Mark(value=mark["v"], mask=mark["m"])
@@ -270,8 +239,7 @@ def _algorithm(
 
 
 def _name(algorithm: Mapping[str, Any]) -> str:
-    name: bytes = algorithm["alg_name"]
-    return name.split(b"\0", 1)[0].decode("ascii", "replace")
+    return algorithm_name(algorithm["alg_name"])
 
 
 def _hash(algorithm: Mapping[str, Any]) -> str:
