@@ -56,7 +56,7 @@ def parse_states(data: bytes) -> list[XfrmState]:
         XfrmDumpError: The bytes are something else, or cut short.
     """
     kinds = (XFRM_MSG_NEWSA, XFRM_MSG_UPDSA)
-    return list(_read(data, kinds, StateMessage, _state))
+    return list(_read(data, kinds, StateMessage, state_of))
 
 
 def parse_policies(data: bytes) -> list[XfrmPolicy]:
@@ -72,7 +72,7 @@ def parse_policies(data: bytes) -> list[XfrmPolicy]:
         XfrmDumpError: The bytes are something else, or cut short.
     """
     kinds = (XFRM_MSG_NEWPOLICY, XFRM_MSG_UPDPOLICY)
-    policies = _read(data, kinds, PolicyMessage, _policy)
+    policies = _read(data, kinds, PolicyMessage, policy_of)
     return [policy for policy in policies if policy is not None]
 
 
@@ -98,13 +98,27 @@ def _read(
         yield found
 
 
-def _state(message: XfrmMessage) -> XfrmState:
-    family = message["family"]
+def state_of(message: XfrmMessage, info: Mapping[str, Any] | None = None) -> XfrmState:
+    """Make a state of a decoded message.
+
+    Args:
+        message: Its attributes are those of the state.
+        info: The fields of ``struct xfrm_usersa_info``; the message's own if not
+            given.
+
+    Returns:
+        The state, its keys replaced by their hashes.
+
+    Raises:
+        XfrmDumpError: The address family is unknown.
+    """
+    info = message if info is None else info
+    family = info["family"]
     algorithm, icv_bits, hashed, key_bits = _algorithm(message)
     esn = message.attribute("XFRMA_REPLAY_ESN_VAL")
     replay = message.attribute("XFRMA_REPLAY_VAL")
     seq = oseq = 0
-    window = message["replay_window"]
+    window = info["replay_window"]
     if esn is not None:
         seq = esn["seq_hi"] << 32 | esn["seq"]
         oseq = esn["oseq_hi"] << 32 | esn["oseq"]
@@ -112,46 +126,61 @@ def _state(message: XfrmMessage) -> XfrmState:
     elif replay is not None:
         seq, oseq = replay["seq"], replay["oseq"]
     return XfrmState(
-        source=address_text(message["saddr"], family),
-        destination=address_text(message["daddr"], family),
-        spi=message["spi"],
-        reqid=message["reqid"],
-        mode=_mode(message["mode"]),
+        source=address_text(info["saddr"], family),
+        destination=address_text(info["daddr"], family),
+        spi=info["spi"],
+        reqid=info["reqid"],
+        mode=_mode(info["mode"]),
         mark=_mark(message),
         output_mark=_output_mark(message),
         algorithm=algorithm,
         icv_bits=icv_bits,
         key_hash=hashed,
-        esn=bool(message["flags"] & XFRM_STATE_ESN),
+        esn=bool(info["flags"] & XFRM_STATE_ESN),
         replay_window=window,
         seq=seq,
         oseq=oseq,
-        bytes=message["bytes"],
-        packets=message["packets"],
-        added_s=message["add_time_s"] or None,
-        used_s=message["use_time_s"] or None,
-        replay_window_errors=message["replay_window_errors"],
-        replay_errors=message["replay_errors"],
-        integrity_errors=message["integrity_failed"],
+        bytes=info["bytes"],
+        packets=info["packets"],
+        added_s=info["add_time_s"] or None,
+        used_s=info["use_time_s"] or None,
+        replay_window_errors=info["replay_window_errors"],
+        replay_errors=info["replay_errors"],
+        integrity_errors=info["integrity_failed"],
         if_id=message.attribute("XFRMA_IF_ID") or 0,
         dir=_direction(message),
         key_bits=key_bits,
     )
 
 
-def _policy(message: XfrmMessage) -> XfrmPolicy | None:
-    if message["dir"] >= len(POLICY_DIRECTIONS):
+def policy_of(
+    message: XfrmMessage, info: Mapping[str, Any] | None = None
+) -> XfrmPolicy | None:
+    """Make a policy of a decoded message.
+
+    Args:
+        message: Its attributes are those of the policy.
+        info: The fields of ``struct xfrm_userpolicy_info``; the message's own if
+            not given.
+
+    Returns:
+        The policy; ``None`` for that of a single socket.
+
+    Raises:
+        XfrmDumpError: An address family is unknown.
+    """
+    info = message if info is None else info
+    if info["dir"] >= len(POLICY_DIRECTIONS):
         return None  # The policy of a single socket.
-    family = message["sel_family"]
-    action = message["action"]
+    family = info["sel_family"]
+    action = info["action"]
     return XfrmPolicy(
-        source=f"{address_text(message['sel_saddr'], family)}"
-        f"/{message['sel_prefixlen_s']}",
-        destination=f"{address_text(message['sel_daddr'], family)}"
-        f"/{message['sel_prefixlen_d']}",
-        direction=Direction(POLICY_DIRECTIONS[message["dir"]]),
+        source=f"{address_text(info['sel_saddr'], family)}/{info['sel_prefixlen_s']}",
+        destination=f"{address_text(info['sel_daddr'], family)}"
+        f"/{info['sel_prefixlen_d']}",
+        direction=Direction(POLICY_DIRECTIONS[info["dir"]]),
         action=POLICY_ACTIONS[action] if action < len(POLICY_ACTIONS) else str(action),
-        priority=message["priority"],
+        priority=info["priority"],
         mark=_mark(message),
         templates=tuple(
             XfrmTemplate(

@@ -160,10 +160,6 @@ class XfrmWire:
         """Close the socket; more than once does no harm."""
         self._socket.close()
 
-    def fileno(self) -> int:
-        """Descriptor, to wait on with others."""
-        return self._socket.fileno()
-
     def request(self, kind: int, body: bytes, purpose: str) -> bytes:
         """Send one request and collect its reply.
 
@@ -230,19 +226,26 @@ class XfrmWire:
             errno.ENOBUFS, f"cannot {purpose}: messages were lost in every attempt"
         )
 
-    def events(self) -> bytes:
+    def events(self, within_s: float | None) -> bytes:
         """Wait for messages of the multicast groups.
 
+        Args:
+            within_s: How long to wait; ``None`` waits for ever.
+
         Returns:
-            Messages, one behind the other.
+            Messages, one behind the other; none if none came in time.
 
         Raises:
             XfrmError: ``ENOBUFS`` if messages were lost before these.
         """
         buffer = bytearray(_DATAGRAM_BYTES)
-        count = 0
-        while not count:
+        self._socket.settimeout(within_s)
+        try:
             count = self._receive(memoryview(buffer), "read XFRM events")
+        except XfrmError as error:
+            if error.errno == errno.ETIMEDOUT:
+                return b""
+            raise
         return bytes(buffer[:count])
 
     def _ask(self, kind: int, flags: int, body: bytes, purpose: str) -> None:
@@ -258,7 +261,7 @@ class XfrmWire:
         """Bytes that came from the kernel; 0 if they came from a program."""
         try:
             count, _, flags, address = self._socket.recvmsg_into([target])
-        except BlockingIOError as error:
+        except (BlockingIOError, TimeoutError) as error:
             raise XfrmError(
                 errno.ETIMEDOUT,
                 f"cannot {purpose}: no answer within {_RECEIVE_TIMEOUT_S} s",

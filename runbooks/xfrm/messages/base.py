@@ -89,7 +89,9 @@ class XfrmMessage(CheckedMessage):
     __slots__ = ()
 
     #: Fields left out are 0, an address among them "any".
-    defaults: ClassVar = {"sel_daddr": b"", "sel_saddr": b""}
+    defaults: ClassVar = dict.fromkeys(
+        ("sel_daddr", "sel_saddr", "daddr", "saddr"), b""
+    )
 
     nla_map = (
         (1, "XFRMA_ALG_AUTH", "Algorithm"),
