@@ -13,7 +13,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Self
 
-from runbooks.xfrm.columns import ColumnReader
+from runbooks.xfrm.columns import dump_columns
 from runbooks.xfrm.dump import parse_policies, parse_states
 from runbooks.xfrm.messages import DumpMessage, FlushMessage
 from runbooks.xfrm.program import (
@@ -108,8 +108,7 @@ class XfrmSocket:
             XfrmDumpError: The kernel's answer is not understood.
         """
         with self._lock:
-            purpose = "read the XFRM states"
-            return self._wire.dump(XFRM_MSG_GETSA, purpose, ColumnReader).columns()
+            return dump_columns(self._wire)
 
     def policies(self) -> list[XfrmPolicy]:
         """Read all XFRM policies.

@@ -113,6 +113,8 @@ XFRMA_IPTFS_INIT_DELAY = 39
 XFRMA_IPTFS_MAX_QSIZE = 40
 XFRMA_IPTFS_PKT_SIZE = 41
 
+XFRMA_SAD_CNT = 1  # of NEWSADINFO
+
 XFRM_STATE_ESN = 128
 #: ``XFRM_INF``: a lifetime without end. Limits in seconds use 0 instead.
 XFRM_INF = (1 << 64) - 1

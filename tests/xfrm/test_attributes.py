@@ -167,7 +167,9 @@ def test_attribute_cut_short_is_refused_by_name(name):
 def test_every_attribute_number_has_one_message_class_entry():
     declared = {name: kind for kind, name, _ in XfrmMessage.nla_map}
     numbers = {
-        name: getattr(uapi, name) for name in dir(uapi) if name.startswith("XFRMA_")
+        name: getattr(uapi, name)
+        for name in dir(uapi)
+        if name.startswith("XFRMA_") and name != "XFRMA_SAD_CNT"
     }
 
     assert declared == numbers

@@ -138,8 +138,9 @@ def test_no_states_are_no_states():
 def test_columns_and_their_reader_keep_no_key():
     reader = ColumnReader()
     reader.extend(state_reply(BODY, [(18, algorithm("rfc4106(gcm(aes))", KEY, 128))]))
-    kept = [*reader.__dict__.values()]
     columns = reader.columns()
+    kept = [*map(memoryview, reader._memory.values())]
+    kept += [*reader._algorithms]
     kept += [getattr(columns, name) for name in columns.__slots__]
     layouts = [one for known in reader._layouts.values() for one in known]
     kept += [getattr(layout, name) for layout in layouts for name in layout.__slots__]

@@ -16,7 +16,7 @@ from .conftest import RECORDINGS
 
 ALIEN_SEQUENCE = 0xDEAD
 MULTI, DUMP_INTERRUPTED, ACK_TLVS = 0x2, 0x10, 0x200
-ERROR, DONE, OVERRUN = 2, 3, 4
+ERROR, DONE, OVERRUN, NEWSADINFO = 2, 3, 4, 0x22
 NEWSA, DELSA, GETSA, UPDSA = 0x10, 0x11, 0x12, 0x1A
 STATES = (RECORDINGS / "broken/n2/xfrm_getsa.nlmsg").read_bytes()
 KEY = bytes(range(20))
@@ -94,6 +94,11 @@ class Kernel:
         targets[0][: len(cut)] = cut
         flags = socket.MSG_TRUNC if len(cut) < len(data) else 0
         return len(cut), [], flags, (self.sender, 0)
+
+    def setting_memory_aside(self, count):
+        """First of all a program asks how many there are."""
+        payload = struct.pack("=IHHI", 0, 8, 1, count)
+        self.replies.insert(0, [[message(NEWSADINFO, payload), acknowledgment()]])
 
     def kinds(self):
         return [struct.unpack_from("=H", request, 4)[0] for request in self.requests]
@@ -258,6 +263,7 @@ def test_dump_that_lost_messages_is_read_again_on_a_fresh_socket(kernel):
 def test_columns_of_an_interrupted_dump_hold_each_state_once(kernel):
     interrupted = [*recorded_states()[:3], done(flags=MULTI | DUMP_INTERRUPTED)]
     kernel.replies = [[interrupted], [[*recorded_states(), done()]]]
+    kernel.setting_memory_aside(8)
 
     with XfrmSocket() as xfrm:
         columns = xfrm.state_columns()
@@ -298,6 +304,7 @@ def test_dump_that_fails_half_way_is_an_error(kernel):
 
 def test_dump_without_an_end_is_an_error(kernel):
     kernel.replies = [[recorded_states()]]
+    kernel.setting_memory_aside(8)
 
     with XfrmSocket() as xfrm, pytest.raises(XfrmError, match="no answer") as refusal:
         xfrm.state_columns()
@@ -341,6 +348,7 @@ def test_late_dump_of_an_earlier_request_is_passed_over(kernel):
     late = [message(NEWSA, STATES[16:520], MULTI, ALIEN_SEQUENCE)] * 2
     mixed = [late[0], *recorded_states(), message(DONE, bytes(4), MULTI)]
     kernel.replies = [[late, mixed]]
+    kernel.setting_memory_aside(8)
 
     with XfrmSocket() as xfrm:
         assert len(xfrm.state_columns()) == 8
@@ -349,6 +357,7 @@ def test_late_dump_of_an_earlier_request_is_passed_over(kernel):
 def test_large_dump_comes_whole_through_the_small_buffer(kernel):
     datagrams = [recorded_states() * 7] * 40
     kernel.replies = [[*datagrams, [done()]]] * 2
+    kernel.setting_memory_aside(8)
 
     with XfrmSocket() as xfrm:
         columns = xfrm.state_columns()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import sys
 from array import array
 
@@ -100,5 +99,5 @@ def _pick(
 
 def _digests(keys: array[int], key_bytes: int) -> array[int]:
     """SHA-256 of the printed forms of keys."""
-    printed = binascii.hexlify(keys, b" ", key_bytes).split(b" ")
+    printed = keys.tobytes().hex(" ", key_bytes).encode().split(b" ")
     return array("Q", b"".join([sha256(b"0x" + key).digest() for key in printed]))

@@ -33,15 +33,20 @@ _LAYOUTS_MAX = 64
 
 
 class ColumnReader:
-    """Takes messages of a dump and keeps columns; the sink of a wire's dump."""
+    """Takes messages of a dump and keeps columns; the sink of a wire's dump.
 
-    def __init__(self) -> None:
-        self._second_keys = bytearray()
-        self._columns: dict[str, array[int] | bytearray] = {
-            name: bytearray() if name in BYTES_COLUMNS else array(code)
-            for name, (code, _) in SHAPES.items()
+    Args:
+        expected: Number of states for which memory is set aside at once: memory
+            that grows is touched again and again, which a guest pays dearly.
+    """
+
+    def __init__(self, expected: int = 0) -> None:
+        self._memory = {
+            name: bytearray(expected * lanes * array(code).itemsize)
+            for name, (code, lanes) in SHAPES.items()
+            if name != SECOND_KEY  # Few have any.
         }
-        self._columns[SECOND_KEY] = self._second_keys
+        self._second_keys = bytearray()
         self._count = 0
         self._algorithms: dict[Algorithm, int] = {}
         self._layouts: dict[int, list[Layout]] = {}
@@ -77,7 +82,8 @@ class ColumnReader:
             else:
                 region = memoryview(b"".join(pieces))
                 parts.append(self._picked(layout, region, len(members)))
-        self._append(parts, [*groups.values()])
+        if parts:
+            self._append(parts, [*groups.values()])
 
     def columns(self) -> StateColumns:
         """What was read so far.
@@ -87,7 +93,15 @@ class ColumnReader:
         """
         if self._second_keys:
             self._pad_second_key()
-        return StateColumns(self._columns, tuple(self._algorithms))
+        columns = {SECOND_KEY: memoryview(self._second_keys)}
+        for name, memory in self._memory.items():
+            code, lanes = SHAPES[name]
+            size = lanes * array(code).itemsize * self._count
+            # A view of no bytes cannot be cast.
+            column = memoryview(memory)[:size] if size else memoryview(array(code))
+            raw = name in BYTES_COLUMNS or not size
+            columns[name] = column if raw else column.cast(code)
+        return StateColumns(columns, tuple(self._algorithms))
 
     def _extend_uniform(self, block: memoryview) -> bool:
         """Read messages that all have one layout; false if they don't."""
@@ -190,12 +204,24 @@ class ColumnReader:
                 joined = parts[0].get(name)
             else:
                 joined = interleaved(name, [part.get(name) for part in parts], members)
-            if joined is None:
-                continue  # Nobody has a second key.
-            if name == SECOND_KEY:
+            if name != SECOND_KEY:
+                assert joined is not None
+                self._keep(name, joined)
+            elif joined is not None:
                 self._pad_second_key()
-            self._columns[name] += joined
+                self._second_keys += joined
         self._count += sum(map(len, members))
+
+    def _keep(self, name: str, values: array[int]) -> None:
+        """Put values behind those that a column has."""
+        memory = self._memory[name]
+        start = self._count * SHAPES[name][1] * values.itemsize
+        end = start + len(values) * values.itemsize
+        if end > len(memory):
+            grown = bytearray(max(2 * len(memory), end))
+            grown[:start] = memory[:start]
+            self._memory[name] = memory = grown
+        memoryview(memory)[start:end] = memoryview(values).cast("B")
 
     def _pad_second_key(self) -> None:
         """Let all states so far have one, of zeros where there was none."""

@@ -8,10 +8,11 @@ from runbooks.xfrm.uapi import MODES, STATE_DIRECTIONS
 
 TYPE_CHECKING = False  # Importing typing would cost a tenth of a start.
 if TYPE_CHECKING:
-    from array import array
+    from typing import Literal
 
     from runbooks.xfrm.model import Mark, XfrmState
 
+    Code = Literal["B", "I", "Q"]
     #: Name, bits of the integrity check value, bits of the keys, number of keys.
     Algorithm = tuple[str | None, int | None, int | None, int]
 
@@ -21,7 +22,7 @@ HAS_OUTPUT_MARK = 2
 HAS_ESN = 4
 
 #: By column: type code of the array module, and how many make up one value.
-SHAPES = {
+SHAPES: dict[str, tuple[Code, int]] = {
     "source": ("Q", 2),
     "destination": ("Q", 2),
     "family": ("B", 1),
@@ -133,11 +134,11 @@ class StateColumns:
 
     def __init__(
         self,
-        columns: dict[str, array[int] | bytearray],
+        columns: dict[str, memoryview],
         algorithms: tuple[Algorithm, ...],
     ) -> None:
         for name, column in columns.items():
-            object.__setattr__(self, name, memoryview(column).toreadonly())
+            object.__setattr__(self, name, column.toreadonly())
         object.__setattr__(self, "algorithms", algorithms)
 
     def __setattr__(self, name: str, value: object) -> None:
