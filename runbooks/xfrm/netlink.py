@@ -172,10 +172,13 @@ class XfrmSocket:
         )
 
     def update_state(self, state: NewState) -> None:
-        """Replace a state that is there, counters and all.
+        """Change a state that is there.
+
+        The kernel takes over the output mark, and keeps key and counters: for
+        another key the state has to be deleted and added.
 
         Args:
-            state: The state.
+            state: The state, told by destination, mark and SPI.
 
         Raises:
             XfrmError: The kernel refused; ``ESRCH`` if there is none.

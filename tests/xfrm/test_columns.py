@@ -5,7 +5,7 @@ import sys
 from dataclasses import astuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbooks.xfrm.columns import (
@@ -53,16 +53,19 @@ def test_recorded_states_need_no_declared_path(data, monkeypatch):
     assert len(read_state_columns(data)) == len(data) // 520
 
 
+@settings(deadline=None)
 @given(dumps())
 def test_any_dump_reads_the_same_both_ways(data):
     assert outcome(by_columns, data) == outcome(parse_states, data)
 
 
+@settings(deadline=None)
 @given(damaged(dumps() | st.sampled_from(RECORDED)))
 def test_damaged_dump_reads_the_same_both_ways_or_is_refused_by_both(data):
     assert outcome(by_columns, data) == outcome(parse_states, data)
 
 
+@settings(deadline=None)
 @given(st.lists(dumps(), max_size=4))
 def test_dump_in_pieces_reads_as_in_one(pieces):
     in_pieces = outcome(lambda data: read_state_columns(data).to_states(), pieces)

@@ -5,7 +5,7 @@ import socket
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbooks.xfrm import uapi
@@ -88,6 +88,7 @@ def test_deletion_without_what_is_deleted_is_refused():
         parse_events(news(uapi.XFRM_MSG_DELSA, bytes(24)))
 
 
+@settings(deadline=None)
 @given(damaged(st.sampled_from([raw for raw, _ in EVENTS])))
 def test_damaged_news_raises_nothing_but_its_own_error(data):
     try:

@@ -97,10 +97,11 @@ class ColumnReader:
         for name, memory in self._memory.items():
             code, lanes = SHAPES[name]
             size = lanes * array(code).itemsize * self._count
-            # A view of no bytes cannot be cast.
-            column = memoryview(memory)[:size] if size else memoryview(array(code))
-            raw = name in BYTES_COLUMNS or not size
-            columns[name] = column if raw else column.cast(code)
+            column = memoryview(memory)[:size]
+            if name not in BYTES_COLUMNS:
+                # A view of no bytes cannot be cast.
+                column = column.cast(code) if size else memoryview(array(code))
+            columns[name] = column
         return StateColumns(columns, tuple(self._algorithms))
 
     def _extend_uniform(self, block: memoryview) -> bool:
