@@ -60,7 +60,7 @@ def test_any_bytes_for_a_time(capsys):
     runs = 0
 
     @settings(
-        max_examples=1000,
+        max_examples=100,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
