@@ -65,7 +65,7 @@ def test_damaged_dump_reads_the_same_both_ways_or_is_refused_by_both(data):
     assert outcome(by_columns, data) == outcome(parse_states, data)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(dumps(), max_size=4))
 def test_dump_in_pieces_reads_as_in_one(pieces):
     in_pieces = outcome(lambda data: read_state_columns(data).to_states(), pieces)
