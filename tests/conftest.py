@@ -91,9 +91,10 @@ class RunningLab:
         rows = json.loads(self.run("traffic", "report", "--output", "json").stdout)
         return {(row["source"], row["destination"]): row for row in rows}
 
-    def ping(self, source: str, destination: str) -> int:
+    def ping(self, source: str, destination: str, version: int = 4) -> int:
         """Pings that were answered, of five, from pod to pod."""
-        address = self.client.lab.node(destination).pod_ip
+        node = self.client.lab.node(destination)
+        address = node.pod_ip6 if version == 6 else node.pod_ip
         done = self.client.run(
             source, ["ping", "-c5", "-i0.1", "-W1", address], pod=True
         )
@@ -123,8 +124,8 @@ def lab() -> Iterator[RunningLab]:
 
 @pytest.fixture(scope="session")
 def crd_lab() -> Iterator[RunningLab]:
-    """A lab without a key-value store, its packets in VXLAN."""
-    options = ("--mode", "crd", "--datapath", "tunnel")
+    """A lab without a key-value store, its packets of both families in VXLAN."""
+    options = ("--mode", "crd", "--datapath", "tunnel", "--ipv6")
     with start_lab(f"modes-{os.getpid()}", *options) as running:
         yield running
 

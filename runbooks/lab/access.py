@@ -1,13 +1,12 @@
-"""The agents' service account: its objects, and the tokens that nodes show."""
+"""The agents' service account: the tokens that nodes show."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from runbooks.lab.kubeapi import objects
 from runbooks.lab.kubeapi.credentials import Credentials, service_account
-from runbooks.lab.plan import NAMESPACE, Lab
+from runbooks.lab.plan import NAMESPACE, Lab, NodePlan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,21 +14,22 @@ if TYPE_CHECKING:
     from runbooks.lab.kubeapi.store import Store
 
 
-def admit_agents(lab: Lab, store: Store, credentials: Credentials) -> None:
-    """Give every node's agent a token, with the rights that Cilium's has.
+def admit_agent(
+    lab: Lab, node: NodePlan, store: Store, credentials: Credentials
+) -> None:
+    """Give a node's agent a token, with the rights that Cilium's has.
 
     Args:
-        lab: The lab; the tokens go into its nodes' folders.
-        store: The cluster's objects.
-        credentials: What makes the tokens.
+        lab: The lab; the token goes into the node's folder.
+        node: The node.
+        store: The cluster's objects, the agents' service account among them.
+        credentials: What makes the token.
     """
-    for obj in objects.agent_account():
-        store.create(obj)
     uid = store.get("serviceaccounts", "cilium", NAMESPACE)["metadata"]["uid"]
     lab.authority_file.write_bytes(credentials.authority)
-    for node in lab.nodes:
-        token, _ = credentials.issue_token(service_account(NAMESPACE, "cilium", uid))
-        _write_secret(lab.token_file(node), token)
+    lab.node_directory(node).mkdir(parents=True, exist_ok=True)
+    token, _ = credentials.issue_token(service_account(NAMESPACE, "cilium", uid))
+    _write_secret(lab.token_file(node), token)
 
 
 def _write_secret(path: Path, content: str) -> None:

@@ -43,6 +43,10 @@ class LabClient:
     def __init__(self, name: str) -> None:
         self.lab = Lab.load(name)
 
+    def reload(self) -> None:
+        """Learn of nodes that were added or removed."""
+        self.lab = Lab.load(self.lab.name)
+
     def ask(self, operation: str, **request: Any) -> Any:
         """Make a request that has one answer.
 
@@ -91,8 +95,8 @@ class LabClient:
         except OSError:
             name = self.lab.name
             raise LabError(
-                f"lab {name!r} does not answer; it may still be starting, or have "
-                f"crashed: ipsec-runbooks lab down --name {name}"
+                f"lab {name!r} does not answer: its Kubernetes API is down, or still "
+                f"starting; bring it back: ipsec-runbooks lab up --name {name}"
             ) from None
 
     async def _ask(self, request: dict[str, Any]) -> Any:

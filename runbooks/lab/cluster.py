@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import secrets
 import socket
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from runbooks.lab.access import admit_agents
+from runbooks.lab.access import admit_agent
 from runbooks.lab.channel import ChannelError
 from runbooks.lab.daemonset import DaemonSetController
 from runbooks.lab.kubeapi import objects
@@ -22,7 +23,6 @@ from runbooks.lab.kubeapi.status import JsonObject, StatusError, internal_error
 from runbooks.lab.kubeapi.store import Store
 from runbooks.lab.plan import (
     API_PORT,
-    CILIUM_VERSION,
     GATEWAY,
     KEY_FILE,
     NAMESPACE,
@@ -42,6 +42,7 @@ _KEY_WATCHER = "enable-ipsec-key-watcher"
 #: Size of an AES key of 16 bytes with its salt of 4 (RFC 4106).
 _KEY_BYTES = 20
 _FIRST_KEY_ID = 3
+CONFLICT = 409
 
 
 class Cluster:
@@ -57,18 +58,32 @@ class Cluster:
         self._credentials = Credentials(("127.0.0.1", "localhost", GATEWAY))
         self._kubelets: dict[str, Kubelet] = {}
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._controller: DaemonSetController | None = None
+        self._controller = DaemonSetController(self.store)
         self._syncs: set[asyncio.Task[None]] = set()
 
+    def saved(self) -> JsonObject:
+        """Everything that another supervisor needs to go on; for memory only."""
+        version, stored = self.store.saved()
+        return {
+            "version": version,
+            "objects": stored,
+            "credentials": self._credentials.saved(),
+            "kubelets": {n: kubelet.saved() for n, kubelet in self._kubelets.items()},
+        }
+
+    def resume(self, saved: JsonObject) -> None:
+        """Go on where a supervisor was killed."""
+        self.store.resume(saved["version"], saved["objects"])
+        self._credentials.resume(saved["credentials"])
+
     async def serve(self, listener: socket.socket) -> int:
-        """Make the objects, serve them, and write the kubeconfig.
+        """Serve the objects.
 
         In CRD mode the API is served on the nodes' own network as well.
 
         Returns:
             The port on 127.0.0.1.
         """
-        self._seed()
         loop = asyncio.get_running_loop()
 
         def hear(event: Event) -> None:
@@ -83,18 +98,35 @@ class Cluster:
             log_handler=self._log,
         )
         if self._lab.mode == "crd":
-            admit_agents(self._lab, self.store, self._credentials)
             await server.listen(socket.create_server((GATEWAY, API_PORT)))
         port: int = listener.getsockname()[1]
+        return port
+
+    def write_kubeconfig(self, port: int) -> None:
+        """Write the administrator's credentials for the API on 127.0.0.1."""
         config = self._credentials.admin_kubeconfig(f"https://127.0.0.1:{port}")
         self._lab.kubeconfig.touch(mode=0o600)
         self._lab.kubeconfig.write_text(yaml.safe_dump(config))
-        return port
 
-    def attach(self, kubelets: dict[str, Kubelet]) -> None:
-        """Tell which kubelet serves which node."""
-        self._kubelets = kubelets
-        self._controller = DaemonSetController(self._lab, self.store, kubelets)
+    def adopt_node(self, node: NodePlan, kubelet: Kubelet) -> None:
+        """Tell which kubelet serves a node that has its objects already."""
+        self._kubelets[node.name] = kubelet
+        self._controller.add_node(node, kubelet)
+
+    def add_node(self, node: NodePlan, kubelet: Kubelet) -> None:
+        """Tell which kubelet serves a node, and give the node its client pod."""
+        self.adopt_node(node, kubelet)
+        if self._lab.mode == "crd":
+            admit_agent(self._lab, node, self.store, self._credentials)
+        self.store.create(_client_pod(node, self._lab.pod_ips(node)))
+
+    def remove_node(self, node: NodePlan) -> None:
+        """Delete a node and its pods; its CiliumNode goes with it."""
+        del self._kubelets[node.name]
+        self._controller.remove_node(node)
+        self.store.delete("pods", f"client-{node.name}", "default")
+        with contextlib.suppress(StatusError):
+            self.store.delete("nodes", node.name)
 
     async def run(self) -> None:
         """React to changes of objects for ever."""
@@ -106,7 +138,7 @@ class Cluster:
                     task = asyncio.ensure_future(self._sync_later(kubelet))
                     self._syncs.add(task)
                     task.add_done_callback(self._syncs.discard)
-            elif self._controller is not None:
+            else:
                 self._controller.see(event)
 
     def agent_flags(self) -> list[str]:
@@ -133,8 +165,6 @@ class Cluster:
 
         And into its CiliumNode, unless agents do that themselves.
         """
-        if self._controller is None:
-            return
         self._controller.agent_changed(node, agent)
         announced = agent.get("announced")
         if announced and self._lab.mode == "kvstore":
@@ -156,43 +186,57 @@ class Cluster:
         self.store.create(
             objects.cilium_node(
                 self.store.get("nodes", node.name),
-                [("InternalIP", node.ip), ("CiliumInternalIP", node.cilium_ip)],
+                [(kind, ip) for kind, ip in announced["addresses"]],
                 node.pod_cidr,
                 announced["spi"],
                 announced["boot_id"],
+                *self._lab.pod_cidrs(node)[1:],
             )
         )
 
-    def _seed(self) -> None:
+    def seed(self) -> None:
+        """Make the objects of a new cluster."""
         create, lab = self.store.create, self._lab
         for namespace in ("default", NAMESPACE):
             create(objects.namespace(namespace))
         create(objects.cilium_node_definition())
         key = IpsecKey(
             key_id=_FIRST_KEY_ID,
-            per_tunnel=True,
+            per_tunnel=not lab.legacy_sa,
             algorithm="rfc4106(gcm(aes))",
             key=secrets.token_bytes(_KEY_BYTES),
             icv_bits=128,
         )
         create(objects.ipsec_secret(key.line()))
         create(objects.config_map(_cilium_config(lab)))
-        for node in lab.nodes:
-            create(_client_pod(node))
-        create(objects.daemon_set(CILIUM_VERSION, len(lab.nodes), ready=0))
+        if lab.mode == "crd":
+            for obj in objects.agent_account():
+                create(obj)
+        create(objects.daemon_set(lab.cilium_version, len(lab.nodes), ready=0))
 
     def register(self, node: NodePlan, boot_id: str, kernel: str) -> None:
-        """Make a node's Node object, as its kubelet does when it first runs."""
-        self.store.create(
-            objects.node(
-                node.name, node.ip, node.pod_cidr, boot_id, kernel, since=now()
-            )
+        """Make a node's Node object, or tell of its reboot, as its kubelet does."""
+        fresh = objects.node(
+            *(node.name, node.ip, node.pod_cidr, boot_id, kernel),
+            since=now(),
+            ipv6=(node.ip6, node.pod_cidr6) if self._lab.ipv6 else None,
         )
+        try:
+            self.store.create(fresh)
+        except StatusError as error:
+            if error.code != CONFLICT:
+                raise
+            status = {"status": fresh["status"]}
+            self.store.patch("nodes", node.name, status, subresource="status")
 
     async def _sync_later(self, kubelet: Kubelet) -> None:
+        if (delay_s := kubelet.secret_delay_s) is None:
+            return
         # Kubelets look at their own times; no two nodes get a key together.
         spread_s = self._lab.timings.secret_sync_s
-        await asyncio.sleep(spread_s * (0.5 + secrets.randbelow(100) / 200))
+        await asyncio.sleep(delay_s + spread_s * (0.5 + secrets.randbelow(100) / 200))
+        if kubelet.secret_delay_s is None:
+            return
         try:
             await kubelet.sync_secret()
         except ChannelError:
@@ -235,6 +279,8 @@ def _cilium_config(lab: Lab) -> dict[str, str]:
     config = {
         "cluster-name": "default",
         "enable-ipsec": "true",
+        "enable-ipv4": "true",
+        "enable-ipv6": "true" if lab.ipv6 else "false",
         _KEY_WATCHER: "true",
         "identity-allocation-mode": lab.mode,
         "ipsec-key-file": KEY_FILE,
@@ -252,7 +298,7 @@ def _cilium_config(lab: Lab) -> dict[str, str]:
     return config
 
 
-def _client_pod(node: NodePlan) -> JsonObject:
+def _client_pod(node: NodePlan, ips: list[str]) -> JsonObject:
     """The pod whose traffic is encrypted, one on each node."""
     began = now()
     return {
@@ -269,8 +315,8 @@ def _client_pod(node: NodePlan) -> JsonObject:
         },
         "status": {
             "phase": "Running",
-            "podIP": node.pod_ip,
-            "podIPs": [{"ip": node.pod_ip}],
+            "podIP": ips[0],
+            "podIPs": [{"ip": ip} for ip in ips],
             "hostIP": node.ip,
             "startTime": began,
             "conditions": [{"type": "Ready", "status": "True"}],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runbooks.lab.channel import ChannelError
 from runbooks.lab.kubeapi import objects
 from runbooks.lab.kubeapi.status import JsonObject, StatusError
-from runbooks.lab.plan import CILIUM_VERSION, NAMESPACE, Lab, NodePlan
+from runbooks.lab.plan import NAMESPACE, NodePlan
 
 if TYPE_CHECKING:
     from runbooks.lab.kubeapi.store import Store
@@ -26,21 +26,34 @@ class DaemonSetController:
     """Keeps the agents' Pods, and the counts of their DaemonSet.
 
     Args:
-        lab: The lab.
         store: The cluster's objects.
-        kubelets: By node name.
     """
 
-    def __init__(self, lab: Lab, store: Store, kubelets: dict[str, Kubelet]) -> None:
-        self._lab = lab
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._kubelets = kubelets
+        self._nodes: dict[str, NodePlan] = {}
+        self._kubelets: dict[str, Kubelet] = {}
         self._pods: dict[str, str] = {}
         #: Nodes whose Pod a rollout replaces; its deletion asks for no other.
         self._rolling: set[str] = set()
         self._agents: dict[str, dict[str, Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._rollout: asyncio.Task[None] | None = None
+
+    def add_node(self, node: NodePlan, kubelet: Kubelet) -> None:
+        """Want an agent on a node; a Pod that is there already is kept."""
+        self._nodes[node.name], self._kubelets[node.name] = node, kubelet
+        for pod in self._store.list("pods", NAMESPACE, label_selector="k8s-app=cilium"):
+            if pod["spec"]["nodeName"] == node.name:
+                self._pods[node.name] = pod["metadata"]["name"]
+
+    def remove_node(self, node: NodePlan) -> None:
+        """Delete the agent's Pod of a node that goes."""
+        del self._nodes[node.name], self._kubelets[node.name]
+        self._agents.pop(node.name, None)
+        if pod := self._pods.pop(node.name, None):
+            self._store.delete("pods", pod, NAMESPACE)
+        self._count()
 
     def agent_changed(self, node: NodePlan, agent: dict[str, Any]) -> None:
         """Write an agent's state into its Pod and the DaemonSet's counts."""
@@ -51,7 +64,7 @@ class DaemonSetController:
             self._store.patch(
                 "pods",
                 self._pods[node.name],
-                {"status": _pod_status(node, agent)},
+                {"status": _pod_status(node, agent, self._version())},
                 NAMESPACE,
                 subresource="status",
             )
@@ -64,7 +77,7 @@ class DaemonSetController:
         """React to a change: a Pod deleted, a template changed."""
         meta = event.object["metadata"]
         if event.resource == "pods" and event.type == "DELETED":
-            for node in self._lab.nodes:
+            for node in list(self._nodes.values()):
                 if node.name in self._rolling:
                     continue
                 if self._pods.get(node.name) == meta["name"]:
@@ -84,12 +97,18 @@ class DaemonSetController:
         generation: int = daemonset["metadata"].get("generation", 1)
         return generation
 
+    def _version(self) -> str:
+        """The tag of the agents' image."""
+        daemonset = self._store.get(_DAEMONSET, "cilium", NAMESPACE)
+        image: str = daemonset["spec"]["template"]["spec"]["containers"][0]["image"]
+        return image.rpartition(":")[2]
+
     def _create_pod(self, node: NodePlan) -> str:
         pod = objects.agent_pod(
             node.name,
             node.ip,
             "".join(secrets.choice(_SUFFIX) for _ in range(5)),
-            CILIUM_VERSION,
+            self._version(),
             _time(time.time()),
             ready=False,
             owner=self._store.get(_DAEMONSET, "cilium", NAMESPACE),
@@ -112,7 +131,7 @@ class DaemonSetController:
             return  # the Pod shows that its agent is not ready
 
     async def _roll(self) -> None:
-        for node in self._lab.nodes:
+        for node in list(self._nodes.values()):
             pod = self._store.get("pods", self._pods[node.name], NAMESPACE)
             generation = pod["metadata"]["labels"]["pod-template-generation"]
             if generation != str(self._generation()):
@@ -130,7 +149,7 @@ class DaemonSetController:
             for pod in pods
         )
         ready = sum(bool(agent["ready"]) for agent in self._agents.values())
-        desired = len(self._lab.nodes)
+        desired = len(self._nodes)
         status = {
             "currentNumberScheduled": len(pods),
             "desiredNumberScheduled": desired,
@@ -150,7 +169,7 @@ class DaemonSetController:
         )
 
 
-def _pod_status(node: NodePlan, agent: dict[str, Any]) -> JsonObject:
+def _pod_status(node: NodePlan, agent: dict[str, Any], version: str) -> JsonObject:
     """A Pod's status as kubelet writes it for this agent."""
     ready = bool(agent["ready"])
     last = agent.get("last")
@@ -162,7 +181,7 @@ def _pod_status(node: NodePlan, agent: dict[str, Any]) -> JsonObject:
     }
     container: JsonObject = {
         "name": "cilium-agent",
-        "image": f"quay.io/cilium/cilium:v{CILIUM_VERSION}",
+        "image": f"quay.io/cilium/cilium:v{version}",
         "ready": ready,
         "started": bool(agent["running"]),
         "restartCount": agent.get("restarts", 0),

@@ -43,6 +43,9 @@ class Kubelet:
         self._cluster = cluster
         self._wanted = True
         self._restarts = 0
+        self._boot_id = ""
+        #: How late the key file follows the Secret; ``None``: not at all.
+        self.secret_delay_s: float | None = 0.0
         self._news = asyncio.Condition()
         #: The agent as the node last told: ``running``, ``ready``, ``last``, ...
         self.agent: dict[str, Any] = {"running": False, "ready": False}
@@ -53,8 +56,11 @@ class Kubelet:
         Raises:
             LabError: It did not become ready.
         """
-        facts = await self._client.ask("facts")
-        self._cluster.register(self._node, facts["boot_id"], facts["kernel"])
+        boot_id = await self.register()
+        if self._boot_id:
+            self._restarts += 1  # a reboot restarts every container
+        self._boot_id = boot_id
+        self._wanted = True
         await self.sync_secret()
         await self._start()
         try:
@@ -74,6 +80,32 @@ class Kubelet:
             "log:\n" + "\n".join(end)
         )
 
+    def saved(self) -> dict[str, Any]:
+        """What another kubelet needs to go on."""
+        return {
+            "wanted": self._wanted,
+            "restarts": self._restarts,
+            "boot_id": self._boot_id,
+            "secret_delay_s": self.secret_delay_s,
+        }
+
+    def resume(self, saved: dict[str, Any]) -> None:
+        """Go on where another kubelet ended."""
+        self._wanted, self._restarts = saved["wanted"], saved["restarts"]
+        self._boot_id = saved["boot_id"]
+        self.secret_delay_s = saved["secret_delay_s"]
+
+    async def register(self) -> str:
+        """Make the Node object, as a kubelet does when it starts.
+
+        Returns:
+            The node's boot ID.
+        """
+        facts = await self._client.ask("facts")
+        boot_id: str = facts["boot_id"]
+        self._cluster.register(self._node, boot_id, facts["kernel"])
+        return boot_id
+
     async def _start(self) -> None:
         flags = self._cluster.agent_flags()
         await self._client.ask("agent", action="start", flags=flags)
@@ -91,8 +123,14 @@ class Kubelet:
                         if self._wanted:
                             await self._start()
             except ChannelError:
-                self.agent = {"running": False, "ready": False}
+                self.lose()
             await asyncio.sleep(1)
+
+    def lose(self) -> None:
+        """Know that nothing runs on the node any more."""
+        if self.agent["running"]:
+            self.agent |= {"running": False, "ready": False}
+            self._cluster.agent_changed(self._node, self.agent)
 
     async def stop_agent(self, signal_name: str) -> dict[str, Any]:
         """Stop the agent, and keep it stopped."""

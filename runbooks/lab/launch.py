@@ -12,6 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from runbooks.lab.client import LabClient
 from runbooks.lab.namespaces import start_time
 from runbooks.lab.plan import (
     DIRECTORY_VARIABLE,
@@ -20,12 +21,14 @@ from runbooks.lab.plan import (
     labs_directory,
     prepare_directory,
 )
+from runbooks.lab.reading import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 _STOP_LIMIT_S = 10.0
+_SERVE_LIMIT_S = 60.0
 _NEEDED = {"linux.uml": "user-mode-linux", "ip": "iproute2"}
 _NEEDED_FOR_KVSTORE = {"etcd": "etcd-server"}
 
@@ -55,6 +58,51 @@ def up(lab: Lab, say: Callable[[str], None]) -> None:
         raise
 
 
+def runs(name: str) -> bool:
+    """Whether a lab of that name was started and its first process lives."""
+    lab = Lab(name)
+    return lab.directory.exists() and _init_pid(lab) is not None
+
+
+def bring_back(name: str) -> list[str]:
+    """Start again what has ended in a lab that runs.
+
+    Args:
+        name: The lab's name.
+
+    Returns:
+        What was started again; nothing if all of it ran.
+
+    Raises:
+        LabError: The lab does not come back.
+    """
+    lab = Lab.load(name)
+    brought = []
+    if not _serves(lab):
+        pid = _init_pid(lab)
+        if pid is None:
+            raise LabError(f"lab {name!r} has ended; start it again")
+        os.kill(pid, signal.SIGHUP)
+        wait_until(
+            lambda: _serves(lab),
+            f"lab {name!r} does not serve; end it: ipsec-runbooks lab down "
+            f"--name {name}",
+            _SERVE_LIMIT_S,
+        )
+        brought.append("Kubernetes API")
+    return brought + list(LabClient(name).ask("restore"))
+
+
+def _serves(lab: Lab) -> bool:
+    """Whether the lab's control socket answers."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(lab.control_socket))
+        except OSError:
+            return False
+    return True
+
+
 def _require_programs(lab: Lab) -> None:
     needed = _NEEDED | (_NEEDED_FOR_KVSTORE if lab.mode == "kvstore" else {})
     missing = {
@@ -74,9 +122,7 @@ _PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def _start(lab: Lab, say: Callable[[str], None]) -> None:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(64)
+    listener = _reserved_port()
     progress, progress_end = os.pipe()
     with (lab.directory / "supervisor.log").open("wb") as log:
         process = subprocess.Popen(
@@ -108,6 +154,24 @@ def _start(lab: Lab, say: Callable[[str], None]) -> None:
         ended = "its process ended"
         why = last.removeprefix("failed: ") if last.startswith("failed: ") else ended
         raise LabError(f"lab {lab.name!r} did not start: {why}")
+
+
+def _reserved_port() -> socket.socket:
+    """A socket whose port stays its own while nobody listens on it.
+
+    The kernel keeps only ports that were asked for by their number.
+    """
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            listener.close()  # somebody else was quicker
+        else:
+            return listener
 
 
 def down(name: str) -> bool:

@@ -10,20 +10,17 @@ from dataclasses import dataclass
 from pyroute2 import IPRoute
 
 from runbooks.lab.plan import GATEWAY, NodePlan
+from runbooks.lab.wire_filter import wire_filter
 
 _BRIDGE = "lab0"
 _SOL_PACKET = 263
 _PACKET_STATISTICS = 6
 _ETH_P_ALL = 3
 _SO_ATTACH_FILTER = 26
-_IPPROTO_ESP = 50
-_PACKET_OUTGOING = 4
-_VXLAN_PORT = 8472
+_INSTRUCTION_BYTES = 8
 #: Room for seconds of traffic: a node whose kernel has to wait for a core must
 #: not lose what a real network card would have kept.
 _TAP_QUEUE_PACKETS = 32768
-#: Upper half of every pod's address, 10.20.
-_PODS = 0x0A14
 
 
 def make_bridge() -> None:
@@ -47,13 +44,19 @@ def make_tap(node: NodePlan) -> None:
         )
 
 
+def remove_tap(node: NodePlan) -> None:
+    """Unplug a node."""
+    with IPRoute() as ipr:
+        ipr.link("del", index=ipr.link_lookup(ifname=node.tap)[0])
+
+
 @dataclass(frozen=True, slots=True)
 class WireCount:
     """What a node has put on the wire since the lab began, in packets.
 
     Attributes:
-        esp: ESP packets.
-        plain: Packets that are not ESP but of the pods' address range, or VXLAN.
+        esp: ESP packets, on their own or in VXLAN.
+        plain: Packets that are not ESP but of the pods' addresses, or VXLAN.
     """
 
     esp: int
@@ -75,6 +78,11 @@ class WireTap:
         self._plain = _counter(node.tap, esp=False)
         self._counts = [0, 0]
 
+    def close(self) -> None:
+        """Count no more."""
+        self._esp.close()
+        self._plain.close()
+
     def count(self) -> WireCount:
         """The counts as they are now."""
         for i, sock in enumerate((self._esp, self._plain)):
@@ -85,38 +93,13 @@ class WireTap:
 
 
 def _counter(device: str, *, esp: bool) -> socket.socket:
-    """A socket that counts frames which a node sends: ESP, or plain pod packets.
-
-    Pods have addresses in 10.20.0.0/16; a frame counts as plain when its protocol
-    isn't ESP and either address of its IPv4 header is in there, or it is VXLAN.
-    """
+    """A socket that counts frames which a node sends: ESP, or plain pod packets."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    # Instructions of classic BPF: code, jump if true, jump if false, operand.
-    program = [
-        (0x28, 0, 0, 0xFFFFF004),  # ldh packet type
-        (0x15, 15, 0, _PACKET_OUTGOING),  # towards the node: reject
-        (0x28, 0, 0, 12),  # ldh ethertype
-        (0x15, 0, 13, 0x0800),  # not IPv4: reject
-        (0x30, 0, 0, 23),  # ldb protocol
-        # One of the two verdicts for ESP, and for all else when ESP is counted.
-        (0x15, 12 if esp else 11, 11 if esp else 0, _IPPROTO_ESP),
-        (0x28, 0, 0, 26),  # ldh source, upper half
-        (0x15, 10, 0, _PODS),
-        (0x28, 0, 0, 30),  # ldh destination, upper half
-        (0x15, 8, 0, _PODS),
-        (0x30, 0, 0, 23),  # ldb protocol
-        (0x15, 0, 5, socket.IPPROTO_UDP),
-        (0x28, 0, 0, 20),  # ldh fragment offset: only the first has ports
-        (0x45, 3, 0, 0x1FFF),
-        (0xB1, 0, 0, 14),  # ldx length of the IP header
-        (0x48, 0, 0, 16),  # ldh destination port
-        (0x15, 1, 0, _VXLAN_PORT),
-        (0x06, 0, 0, 0),  # reject
-        (0x06, 0, 0, 1),  # accept one byte
-    ]
-    code = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
+    code = wire_filter(esp=esp)
     buffer = ctypes.create_string_buffer(code)
-    filter_ = struct.pack("HL", len(program), ctypes.addressof(buffer))
+    filter_ = struct.pack(
+        "HL", len(code) // _INSTRUCTION_BYTES, ctypes.addressof(buffer)
+    )
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     sock.bind((device, _ETH_P_ALL))

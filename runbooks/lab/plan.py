@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: The lab's own side of the network between the nodes.
 GATEWAY = "10.9.0.1"
@@ -16,9 +19,11 @@ ETCD_PORT = 2379
 API_PORT = 6443
 MODES = ("kvstore", "crd")
 DATAPATHS = ("native", "tunnel")
-MAX_NODES = 60
+MIN_NODES, MAX_NODES = 2, 60
 #: The version that the lab's agents give as their own; its facts are from there.
 CILIUM_VERSION = "1.18.0-dev"
+#: One of those that took a key without ``+`` for all pairs.
+LEGACY_CILIUM_VERSION = "1.15.8"
 KEY_FILE = "/etc/ipsec/keys"
 NAMESPACE = "kube-system"
 DIRECTORY_VARIABLE = "IPSEC_RUNBOOKS_LABS"
@@ -87,6 +92,26 @@ class NodePlan:
         return f"10.20.{self.index}.100"
 
     @property
+    def ip6(self) -> str:
+        """InternalIP of IPv6, in a lab that has both families, as the next ones."""
+        return f"fd00:10:9::{10 + self.index:x}"
+
+    @property
+    def pod_cidr6(self) -> str:
+        """Addresses of the node's pods, IPv6."""
+        return f"fd00:10:20:{self.index:x}::/64"
+
+    @property
+    def cilium_ip6(self) -> str:
+        """CiliumInternalIP of IPv6."""
+        return f"fd00:10:20:{self.index:x}::{(5 + 67 * self.index) % 90 + 1:x}"
+
+    @property
+    def pod_ip6(self) -> str:
+        """Address of the one pod, IPv6."""
+        return f"fd00:10:20:{self.index:x}::100"
+
+    @property
     def tap(self) -> str:
         """The device on the lab's side."""
         return f"tap{self.index}"
@@ -102,6 +127,10 @@ class Lab:
         mode: Where nodes learn of each other: ``kvstore`` or ``crd``.
         datapath: How packets travel between nodes: ``native`` or ``tunnel``.
         timings: The cluster's times.
+        removed: Indexes below ``node_count`` whose nodes are no longer there.
+        ipv6: Whether nodes and pods have addresses of IPv6 beside those of IPv4.
+        legacy_sa: Whether states are as they were before keys per pair: one key
+            for all, no ESN, no replay window.
     """
 
     name: str
@@ -109,6 +138,9 @@ class Lab:
     mode: str = "kvstore"
     datapath: str = "native"
     timings: Timings = field(default_factory=Timings)
+    removed: tuple[int, ...] = ()
+    ipv6: bool = False
+    legacy_sa: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what can't be built.
@@ -121,8 +153,10 @@ class Lab:
                 f"the lab's name {self.name!r} is not one: use lower-case letters, "
                 "digits and hyphens, 32 at most"
             )
-        if not 2 <= self.node_count <= MAX_NODES:
-            raise LabError(f"a lab has 2 to {MAX_NODES} nodes, not {self.node_count}")
+        if not MIN_NODES <= self.node_count <= MAX_NODES:
+            raise LabError(
+                f"a lab has {MIN_NODES} to {MAX_NODES} nodes, not {self.node_count}"
+            )
         for option, value, known in (
             ("--mode", self.mode, MODES),
             ("--datapath", self.datapath, DATAPATHS),
@@ -133,20 +167,87 @@ class Lab:
     @property
     def nodes(self) -> tuple[NodePlan, ...]:
         """The nodes' plans, in order."""
-        return tuple(NodePlan(i) for i in range(1, self.node_count + 1))
+        indexes = range(1, self.node_count + 1)
+        return tuple(NodePlan(i) for i in indexes if i not in self.removed)
+
+    def with_one_more(self) -> Lab:
+        """The lab with another node behind the last.
+
+        Raises:
+            LabError: It has as many as there can be.
+        """
+        return replace(self, node_count=self.node_count + 1)
+
+    def without(self, name: str) -> Lab:
+        """The lab without one of its nodes.
+
+        Raises:
+            LabError: There is none of that name, or too few would be left.
+        """
+        node = self.node(name)
+        if len(self.nodes) == MIN_NODES:
+            raise LabError(f"a lab has {MIN_NODES} nodes at least: {name} stays")
+        if node.index == self.node_count:
+            return replace(self, node_count=self.node_count - 1)
+        return replace(self, removed=(*self.removed, node.index))
+
+    def with_again(self, name: str) -> Lab:
+        """The lab with a node that was removed.
+
+        Raises:
+            LabError: It is there, or was never one of the lab's.
+        """
+        if name in {node.name for node in self.nodes}:
+            raise LabError(f"lab {self.name!r} has {name} already")
+        indexes = {i for i in range(1, MAX_NODES + 1) if NodePlan(i).name == name}
+        if not indexes:
+            raise LabError(f"lab {self.name!r} can't have a node {name!r}")
+        (index,) = indexes
+        between = range(self.node_count + 1, index)
+        removed = {*self.removed, *between} - {index}
+        last = max(self.node_count, index)
+        return replace(self, node_count=last, removed=tuple(sorted(removed)))
 
     @property
     def states_per_peer(self) -> int:
         """XFRM states that a node has for each peer and SPI.
 
         In tunnel mode (the encrypted overlay of Cilium 1.18) the pair of node IPs
-        has two of its own beside those of the pair of CiliumInternalIPs.
+        has two of its own beside those of the pair of CiliumInternalIPs; with both
+        families there are twice as many.
         """
-        return 4 if self.datapath == "tunnel" else 2
+        return (4 if self.overlay else 2) * (2 if self.ipv6 else 1)
+
+    @property
+    def overlay(self) -> bool:
+        """Whether what is encrypted are the tunnel's packets, not those inside."""
+        return self.datapath == "tunnel" and not self.legacy_sa
+
+    @property
+    def cilium_version(self) -> str:
+        """The version that agents give as their own."""
+        return LEGACY_CILIUM_VERSION if self.legacy_sa else CILIUM_VERSION
 
     def esp_address(self, node: NodePlan) -> str:
-        """Address of a node's end of the states that carry its pod's traffic."""
-        return node.ip if self.datapath == "tunnel" else node.cilium_ip
+        """Address of a node's end of the states that carry its pod's IPv4 traffic."""
+        return node.ip if self.overlay else node.cilium_ip
+
+    def addresses(self, node: NodePlan) -> list[tuple[str, str]]:
+        """A node's own addresses: types and addresses."""
+        kinds = {
+            "InternalIP": (node.ip, node.ip6),
+            "CiliumInternalIP": (node.cilium_ip, node.cilium_ip6),
+        }
+        count = 2 if self.ipv6 else 1
+        return [(kind, ip) for kind, ips in kinds.items() for ip in ips[:count]]
+
+    def pod_cidrs(self, node: NodePlan) -> list[str]:
+        """Prefixes of a node's pods, a family each."""
+        return [node.pod_cidr, node.pod_cidr6] if self.ipv6 else [node.pod_cidr]
+
+    def pod_ips(self, node: NodePlan) -> list[str]:
+        """Addresses of a node's one pod, a family each."""
+        return [node.pod_ip, node.pod_ip6] if self.ipv6 else [node.pod_ip]
 
     @property
     def directory(self) -> Path:
@@ -193,6 +294,21 @@ class Lab:
         names = ", ".join(n.name for n in self.nodes)
         raise LabError(f"lab {self.name!r} has no node {name!r}; it has {names}")
 
+    def differences(self, asked: Mapping[str, object]) -> list[str]:
+        """How this lab is not what was asked for.
+
+        Args:
+            asked: Values by the name of a field.
+
+        Returns:
+            A phrase for each that differs.
+        """
+        return [
+            f"{field} is {getattr(self, field)}, not {value}"
+            for field, value in asked.items()
+            if getattr(self, field) != value
+        ]
+
     def save(self) -> None:
         """Write ``lab.json``, from which :meth:`load` makes the lab again."""
         (self.directory / "lab.json").write_text(json.dumps(asdict(self), indent=1))
@@ -212,7 +328,9 @@ class Lab:
                 f"no lab {name!r} is running; start it: "
                 f"ipsec-runbooks lab up{'' if name == 'lab' else f' --name {name}'}"
             ) from None
-        return cls(**{**kept, "timings": Timings(**kept["timings"])})
+        kept["timings"] = Timings(**kept["timings"])
+        kept["removed"] = tuple(kept["removed"])
+        return cls(**kept)
 
 
 def labs_directory() -> Path:

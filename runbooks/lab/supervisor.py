@@ -9,30 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import compileall
+import contextlib
 import os
 import signal
 import socket
 import sys
 import time
 from importlib import resources
+from typing import Any
 
 import runbooks
 from runbooks.lab.channel import ChannelError
 from runbooks.lab.cluster import Cluster
 from runbooks.lab.control import Control
-from runbooks.lab.etcd import start_etcd
-from runbooks.lab.kubelet import Kubelet
+from runbooks.lab.etcd import Etcd
+from runbooks.lab.journal import Journal
 from runbooks.lab.namespaces import (
     enter_new_namespaces,
     first_process,
     start_time,
 )
-from runbooks.lab.network import WireTap, make_bridge, make_tap
-from runbooks.lab.node_client import NodeClient
-from runbooks.lab.plan import Lab, LabError, NodePlan
-from runbooks.lab.uml import NodeKernel
+from runbooks.lab.network import make_bridge, make_tap
+from runbooks.lab.operations import Operations
+from runbooks.lab.plan import Lab, LabError
 
-_BOOT_LIMIT_S = 90
+BACKLOG = 64
 
 
 class Progress:
@@ -43,18 +44,20 @@ class Progress:
     """
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self._descriptor: int | None = descriptor
 
     def say(self, line: str) -> None:
         """Write one line; a caller that has gone does not matter."""
-        try:
-            os.write(self._descriptor, line.encode() + b"\n")
-        except BrokenPipeError:
+        if self._descriptor is None:
             return
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._descriptor, line.encode() + b"\n")
 
     def close(self) -> None:
         """Tell that no more is coming."""
-        os.close(self._descriptor)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = None
 
 
 class Supervisor:
@@ -64,85 +67,79 @@ class Supervisor:
         lab: The lab.
         listener: Where the API is served.
         progress: Whom to tell.
+        journal: Where it keeps what another supervisor needs to go on.
     """
 
-    def __init__(self, lab: Lab, listener: socket.socket, progress: Progress) -> None:
+    def __init__(
+        self, lab: Lab, listener: socket.socket, progress: Progress, journal: Journal
+    ) -> None:
         self._lab = lab
         self._listener = listener
         self._progress = progress
+        self._journal = journal
+        self._cluster = Cluster(lab)
+        etcd = Etcd(lab) if lab.mode == "kvstore" else None
+        self._operations = Operations(lab, self._cluster, etcd, progress.say)
 
     async def run(self) -> None:
-        """Bring the lab up and serve it until a signal ends it."""
+        """Bring the lab up, or take it over, and serve it until a signal ends it."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        saved = self._journal.read()
         try:
-            keep = await self._bring_up()
+            await (self._bring_up() if saved is None else self._take_over(saved))
         except (LabError, ChannelError, OSError) as error:
             self._progress.say(f"failed: {error}")
             return
         self._progress.say("ready")
         self._progress.close()
+        running = asyncio.ensure_future(self._cluster.run())
         await stop.wait()
-        for task in keep:
-            task.cancel()
+        running.cancel()
 
-    async def _bring_up(self) -> list[asyncio.Task[None]]:
-        lab = self._lab
+    async def _bring_up(self) -> None:
+        say, operations = self._progress.say, self._operations
         began = time.monotonic()
-        wires = {node.name: WireTap(node) for node in lab.nodes}
         # The nodes can't write byte code: their files are the host's, read-only.
         compileall.compile_dir(str(resources.files(runbooks)), quiet=2)
-        kernels = {node.name: NodeKernel(lab, node) for node in lab.nodes}
-        for kernel in kernels.values():
-            await kernel.start()
-        self._progress.say(f"{len(kernels)} kernels started")
-        if lab.mode == "kvstore":
-            await start_etcd(lab)
-            self._progress.say("etcd serves")
-        cluster = Cluster(lab)
-        port = await cluster.serve(self._listener)
-        self._progress.say(f"Kubernetes API serves on 127.0.0.1:{port}")
-        clients = {node.name: NodeClient(node.name, node.ip) for node in lab.nodes}
-        kubelets = {
-            node.name: Kubelet(lab, node, clients[node.name], cluster)
-            for node in lab.nodes
-        }
-        cluster.attach(kubelets)
-        await asyncio.gather(
-            *(self._boot(node, kernels, clients, kubelets) for node in lab.nodes)
-        )
-        watches = [asyncio.ensure_future(k.run()) for k in kubelets.values()]
-        watches.append(asyncio.ensure_future(cluster.run()))
-        await asyncio.gather(
-            *(k.wait_for_peers(len(lab.nodes) - 1) for k in kubelets.values())
-        )
-        control = Control(lab, cluster, kernels, clients, kubelets, wires)
-        await control.serve()
-        self._progress.say(f"up in {time.monotonic() - began:.1f} s")
-        return watches
+        self._cluster.seed()
+        port = await self._cluster.serve(self._listener)
+        self._cluster.write_kubeconfig(port)
+        nodes = [operations.add(plan) for plan in self._lab.nodes]
+        for node in nodes:
+            node.kernel.start()
+        say(f"{len(nodes)} kernels started")
+        if operations.etcd is not None:
+            await operations.etcd.start()
+            say("etcd serves")
+        say(f"Kubernetes API serves on 127.0.0.1:{port}")
+        await asyncio.gather(*(node.join() for node in nodes))
+        peers = len(nodes) - 1
+        await asyncio.gather(*(n.kubelet.wait_for_peers(peers) for n in nodes))
+        await self._open()
+        say(f"up in {time.monotonic() - began:.1f} s")
 
-    async def _boot(
-        self,
-        node: NodePlan,
-        kernels: dict[str, NodeKernel],
-        clients: dict[str, NodeClient],
-        kubelets: dict[str, Kubelet],
-    ) -> None:
-        ended = asyncio.ensure_future(kernels[node.name].wait())
-        up = asyncio.ensure_future(clients[node.name].wait_until_up(_BOOT_LIMIT_S))
-        await asyncio.wait({ended, up}, return_when="FIRST_COMPLETED")
-        if ended.done():
-            up.cancel()
-            raise LabError(
-                f"the kernel of {node.name} ended while it started:\n"
-                + kernels[node.name].console()
-            )
-        await up
-        self._progress.say(f"{node.name} runs")
-        await kubelets[node.name].join()
-        self._progress.say(f"{node.name}'s agent is ready")
+    async def _take_over(self, saved: dict[str, Any]) -> None:
+        self._cluster.resume(saved)
+        await self._cluster.serve(self._listener)
+        if self._operations.etcd is not None:
+            self._operations.etcd.adopt()
+        for plan in self._lab.nodes:
+            await self._operations.adopt(plan, saved["kubelets"][plan.name])
+        await self._open()
+
+    async def _open(self) -> None:
+        """Let commands in, and keep every change from now on."""
+
+        def keep(*_: object) -> None:
+            self._journal.write(self._cluster.saved())
+
+        self._cluster.store.subscribe(keep)
+        self._operations.changed = keep
+        keep()
+        await Control(self._operations).serve()
 
 
 def main() -> None:
@@ -165,15 +162,32 @@ def main() -> None:
         # Process 1 of the namespace, under the number it has outside.
         lab.pid_file.write_text(f"{pid} {start_time(pid)}\n")
         os._exit(0)
-    first_process(lambda: _run(lab, listener, progress))
+    journal = Journal()
+
+    def run() -> None:
+        _run(lab.name, listener, progress, journal)
+
+    def may_come_back() -> bool:
+        progress.close()
+        # Refuse connections, as a server that is gone does; the port stays ours.
+        listener.shutdown(socket.SHUT_RDWR)
+        lab.control_socket.unlink(missing_ok=True)
+        return journal.read() is not None
+
+    first_process(run, may_come_back)
 
 
-def _run(lab: Lab, listener: socket.socket, progress: Progress) -> None:
-    # pyroute2's plain sockets run a loop of their own: not inside another one.
-    make_bridge()
-    for node in lab.nodes:
-        make_tap(node)
-    asyncio.run(Supervisor(lab, listener, progress).run())
+def _run(
+    name: str, listener: socket.socket, progress: Progress, journal: Journal
+) -> None:
+    lab = Lab.load(name)
+    if journal.read() is None:
+        # pyroute2's sockets run a loop of their own: not inside another one.
+        make_bridge()
+        for node in lab.nodes:
+            make_tap(node)
+    listener.listen(BACKLOG)
+    asyncio.run(Supervisor(lab, listener, progress, journal).run())
 
 
 if __name__ == "__main__":

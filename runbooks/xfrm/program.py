@@ -245,15 +245,16 @@ def pack_address(text: str) -> tuple[int, bytes]:
 
 
 def _selector(policy: NewPolicy) -> dict[str, int | bytes]:
-    source = ipaddress.ip_network(policy.source)
-    destination = ipaddress.ip_network(policy.destination)
-    family, packed_source = pack_address(str(source.network_address))
-    _, packed_destination = pack_address(str(destination.network_address))
+    # The kernel keeps bits behind the prefix, and tells policies apart by them.
+    source = ipaddress.ip_interface(policy.source)
+    destination = ipaddress.ip_interface(policy.destination)
+    family, packed_source = pack_address(str(source.ip))
+    _, packed_destination = pack_address(str(destination.ip))
     return {
         "sel_saddr": packed_source,
         "sel_daddr": packed_destination,
-        "sel_prefixlen_s": source.prefixlen,
-        "sel_prefixlen_d": destination.prefixlen,
+        "sel_prefixlen_s": source.network.prefixlen,
+        "sel_prefixlen_d": destination.network.prefixlen,
         "sel_family": family,
     }
 

@@ -137,6 +137,27 @@ def test_an_agent_that_restarts_leaves_its_states_as_they_are(lab):
     assert lab.ping("node1", "node3") == 5
 
 
+def test_cilium_nodes_are_there_and_no_agent_follows_them(lab):
+    """In key-value store mode; an agent that starts anew doesn't look, either."""
+    config = "jsonpath={.data.identity-allocation-mode} {.data.enable-ipv6}"
+    get = ("kubectl", "-n", "kube-system", "get", "configmap", "cilium-config")
+    assert lab.command(*get, "-o", config).stdout == "kvstore false"
+    names = lab.command("kubectl", "get", "ciliumnodes", "-o", "name").stdout.split()
+    assert names == [f"ciliumnode.cilium.io/{name}" for name in NODES]
+    before = {(s.mark, s.added_s) for s in read_states(lab.client, "node1")}
+    lab.command("kubectl", "delete", "ciliumnode", "node3")
+    try:
+        lab.client.ask("agent", node="node1", action="stop", signal="KILL")
+        lab.client.ask("agent", node="node1", action="start")
+        after = {(s.mark, s.added_s) for s in read_states(lab.client, "node1")}
+    finally:
+        lab.client.ask("agent", node="node3", action="stop", signal="KILL")
+        lab.client.ask("agent", node="node3", action="start")
+    assert after == before
+    made = lab.command("kubectl", "get", "ciliumnode", "node3", "-o", "json").stdout
+    assert json.loads(made)["spec"]["bootid"] == lab.status()["node3"]["boot_id"]
+
+
 def test_cilium_dbg_answers_in_the_words_of_real_agents(lab):
     def dbg(*words):
         return lab.run("exec", "node1", "--", "cilium-dbg", *words).stdout

@@ -1,6 +1,7 @@
-"""A lab without a key-value store, whose packets travel in VXLAN.
+"""A lab without a key-value store, whose packets of both families travel in VXLAN.
 
-The other lab tests use the other mode and the other datapath.
+The other lab tests use the other mode and the other datapath, or states of older
+versions.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 
 import pytest
 
-from runbooks.lab.failures import FAILURES, failure_for
+from runbooks.lab.breaks import BREAKS, break_for
 from runbooks.lab.heal import heal
 from runbooks.lab.plan import Lab, LabError
 from runbooks.lab.reading import read_states, wait_until
@@ -28,9 +29,12 @@ def cilium_nodes(lab):
     return {item["metadata"]["name"]: item for item in json.loads(listed)["items"]}
 
 
+def addresses_of(lab, node):
+    return lab.client.lab.addresses(lab.client.lab.node(node))
+
+
 def states_between(lab, holder, peer):
-    plan = lab.client.lab.node(peer)
-    addresses = {plan.ip, plan.cilium_ip}
+    addresses = {ip for _, ip in addresses_of(lab, peer)}
     states = read_states(lab.client, holder)
     return [s for s in states if addresses & {s.source, s.destination}]
 
@@ -41,20 +45,22 @@ def test_a_mode_or_datapath_that_is_not_there_is_refused_with_those_that_are(opt
         Lab("lab", **{option: "x"})
 
 
-@pytest.mark.parametrize("name", FAILURES)
+@pytest.mark.parametrize("name", [n for n, b in BREAKS.items() if len(b.modes) == 1])
 def test_a_failure_is_refused_where_it_can_not_happen(name):
-    other = {"kvstore": "crd", "crd": "kvstore"}[FAILURES[name].mode]
-    with pytest.raises(LabError, match=f"{FAILURES[name].mode} mode only"):
-        failure_for(Lab("lab", mode=other), name)
+    other = {"kvstore": "crd", "crd": "kvstore"}[BREAKS[name].modes[0]]
+    with pytest.raises(LabError, match=f"{BREAKS[name].modes[0]} mode only"):
+        break_for(Lab("lab", mode=other), name)
 
 
 @pytest.mark.lab
 def test_pods_reach_each_other_and_all_that_leaves_is_esp(crd_lab):
     before = crd_lab.status()
-    assert {pair: crd_lab.ping(*pair) for pair in PAIRS} == dict.fromkeys(PAIRS, 5)
+    for version in (4, 6):
+        answered = {pair: crd_lab.ping(*pair, version) for pair in PAIRS}
+        assert answered == dict.fromkeys(PAIRS, 5)
     after = crd_lab.status()
     for name in NODES:
-        assert after[name]["wire"]["esp"] - before[name]["wire"]["esp"] >= 20
+        assert after[name]["wire"]["esp"] - before[name]["wire"]["esp"] >= 40
         assert after[name]["wire"]["plain"] == 0
 
 
@@ -65,10 +71,12 @@ def test_node_ips_have_states_of_their_own_and_those_carry_the_traffic(crd_lab):
     for holder, peer in PAIRS:
         states = states_between(crd_lab, holder, peer)
         ends = {(s.source, s.destination) for s in states}
-        own, other = plan.node(holder), plan.node(peer)
-        pairs = {(own.ip, other.ip), (own.cilium_ip, other.cilium_ip)}
+        own, others = (addresses_of(crd_lab, node) for node in (holder, peer))
+        pairs = {(a[1], b[1]) for a, b in zip(own, others, strict=True)}
         assert ends == pairs | {(b, a) for a, b in pairs}
-        assert len(states) == len({s.key_hash for s in states}) == 4
+        assert len(states) == len({s.key_hash for s in states}) == 8
+    # VXLAN is of IPv4, whatever is in it.
+    crd_lab.ping("node1", "node2", 6)
     sent = {
         s.source: s.oseq for s in states_between(crd_lab, "node1", "node2") if s.oseq
     }
@@ -116,17 +124,20 @@ def test_agents_make_their_cilium_nodes_and_know_of_no_key_value_store(crd_lab):
         item["metadata"]["name"]: item["metadata"]["uid"] for item in nodes["items"]
     }
     for name, made in cilium_nodes(crd_lab).items():
-        plan = crd_lab.client.lab.node(name)
         assert made["spec"]["bootid"] == status[name]["boot_id"]
         assert made["spec"]["encryption"]["key"] in status[name]["spis"]
-        addresses = {a["type"]: a["ip"] for a in made["spec"]["addresses"]}
-        assert addresses == {"InternalIP": plan.ip, "CiliumInternalIP": plan.cilium_ip}
+        announced = [(a["type"], a["ip"]) for a in made["spec"]["addresses"]]
+        assert announced == addresses_of(crd_lab, name)
+        assert len(made["spec"]["ipam"]["podCIDRs"]) == 2
         (owner,) = made["metadata"]["ownerReferences"]
         assert owner["uid"] == uids[name]
 
     def dbg(*words, check=True):
         return crd_lab.run("exec", "node1", "--", "cilium-dbg", *words, check=check)
 
+    config = "jsonpath={.data.identity-allocation-mode} {.data.enable-ipv6}"
+    get = ("kubectl", "-n", "kube-system", "get", "configmap", "cilium-config")
+    assert crd_lab.command(*get, "-o", config).stdout == "crd true"
     assert dbg("node", "list").stdout.count("custom-resource") == 2
     assert dbg("status").stdout.startswith("KVStore:                 Disabled\n")
     get = dbg("kvstore", "get", "--recursive", "cilium/state/nodes", check=False)
@@ -149,6 +160,8 @@ def test_a_rotation_loses_no_packet_of_the_tunnel(crd_lab):
     spi = heal(crd_lab.client)
     crd_lab.run("traffic", "stop")
     assert {tuple(row["spis"]) for row in crd_lab.status().values()} == {(spi,)}
+    for row in crd_lab.traffic().values():
+        assert min(family["sent"] for family in row["families"].values()) > 100
     wait_until(
         lambda: all(r["lost"] == 0 for r in crd_lab.traffic().values()),
         "the rotation lost packets",
@@ -193,12 +206,12 @@ def test_an_agent_that_runs_makes_a_deleted_cilium_node_only_when_its_node_chang
             "node1 did not drop its states for node3 at once",
             5,
         )
-        assert len(states_between(crd_lab, "node3", "node1")) == 4
+        assert len(states_between(crd_lab, "node3", "node1")) == 8
         assert "node3" not in cilium_nodes(crd_lab)
     finally:
         crd_lab.command("kubectl", "label", "node", "node3", "lab=again", "--overwrite")
     wait_until(
-        lambda: len(states_between(crd_lab, "node1", "node3")) == 4,
+        lambda: len(states_between(crd_lab, "node1", "node3")) == 8,
         "node3's CiliumNode did not come back",
         10,
     )

@@ -194,6 +194,13 @@ def test_deletion_names_mark_and_mask():
     assert attributes(message, 24) == {21: expected}
 
 
+def test_bits_of_an_address_behind_its_prefix_are_kept():
+    """Cilium 1.18 makes such policies for IPv6, and the kernel keeps them so."""
+    policy = NewPolicy("fd00:9::1/0", "fd00:9::2/0", Direction.OUT)
+    (read,) = parse_policies(encoded(policy_message(policy), XFRM_MSG_NEWPOLICY))
+    assert (read.source, read.destination) == ("fd00:9::1/0", "fd00:9::2/0")
+
+
 def test_policy_deletion_names_direction_and_mark():
     drop = NewPolicy("0.0.0.0/0", "0.0.0.0/0", Direction.OUT, mark=Mark(0xE00, 0xF00))
     message = encoded(policy_id_message(drop), 0x14)

@@ -14,14 +14,18 @@ from runbooks.lab.agent.log import log
 from runbooks.xfrm.keys import KeyFormatError
 
 
-def main() -> int:
-    """Run until stopped; says "ready" on standard output once it has joined."""
+def main(argv: list[str] | None = None) -> int:
+    """Run until stopped; says "ready" on standard output once it has joined.
+
+    Args:
+        argv: Configuration file and flags; those of the process if ``None``.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("config", type=Path)
     parser.add_argument(
         "--enable-ipsec-key-watcher", choices=("true", "false"), default="true"
     )
-    flags = parser.parse_args()
+    flags = parser.parse_args(argv)
     config = AgentConfig.read(flags.config)
     watches_key = flags.enable_ipsec_key_watcher == "true"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

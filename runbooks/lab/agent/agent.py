@@ -9,14 +9,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyroute2 import IPRoute
+# The module itself: in a node's kernel, there is no time for the rest of pyroute2.
+from pyroute2.iproute.linux import IPRoute
 
 from runbooks.lab.agent.datapath import Datapath, sending_spi
 from runbooks.lab.agent.ipsec import MODULE as IPSEC_MODULE
-from runbooks.lab.agent.ipsec import Ipsec, Peer
+from runbooks.lab.agent.ipsec import Ipsec
 from runbooks.lab.agent.log import log
 from runbooks.lab.agent.memory import Memory
 from runbooks.lab.agent.nodes import Node
+from runbooks.lab.agent.shapes import Legacy, Peer, Present
 from runbooks.lab.agent.store import Hooks, open_store
 from runbooks.xfrm.keys import IpsecKey, KeyFormatError, parse_key
 from runbooks.xfrm.netlink import XfrmSocket
@@ -51,8 +53,8 @@ class Agent:
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._deletions: dict[str, threading.Timer] = {}
         self._datapath = Datapath(config, IPRoute())
-        overlay = config.datapath == "tunnel"
-        self._ipsec = Ipsec(self.own(), XfrmSocket(), overlay=overlay)
+        shape = Legacy() if config.legacy_sa else Present(overlay=config.overlay)
+        self._ipsec = Ipsec(self.own(), XfrmSocket(), shape)
         hooks = Hooks(
             own=self.own,
             on_node=lambda node: self._work.put(lambda: self._node_appeared(node)),
@@ -71,6 +73,7 @@ class Agent:
             pod_cidr=self.config.pod_cidr,
             spi=self.key.key_id,
             boot_id=self.boot_id,
+            ipv6=self.config.ipv6,
         )
 
     def run(self, ready: Callable[[], None]) -> None:
@@ -241,6 +244,7 @@ class Agent:
         said = {
             "spi": self.key.key_id,
             "boot_id": self.boot_id,
+            "addresses": self.own().addresses,
             "peers": sorted(self.memory.peers),
         }
         print(json.dumps(said), flush=True)

@@ -140,25 +140,28 @@ class AgentApi:
         rows = [(own, "local")]
         source = self._agent.store.source
         rows += [(peer, source) for peer in self._agent.memory.peers.values()]
+        cidr = "Endpoint CIDR"
         table = [
-            ("Name", "IPv4 Address", "Endpoint CIDR", "IPv6 Address"),
-            *((n.name, n.node_ip, n.pod_cidr, "") for n, _ in rows),
+            ("Name", "IPv4 Address", cidr, "IPv6 Address", cidr, "Source"),
+            *(
+                (
+                    *(node.name, node.node_ip, node.pod_cidr),
+                    *((v6.node_ip, v6.pod_cidr) if (v6 := node.ipv6) else ("", "")),
+                    known_from,
+                )
+                for node, known_from in rows
+            ),
         ]
-        sources = ["Source", *(known_from for _, known_from in rows)]
-        return _columns(
-            [
-                (*row, "Endpoint CIDR" if i == 0 else "", sources[i])
-                for i, row in enumerate(table)
-            ]
-        )
+        return _columns(table)
 
     def _nodeid_list(self, _arguments: list[str]) -> str:
         memory = self._agent.memory
         rows = [("NODE ID", "IP ADDRESSES", "SPI")]
         for name, node_id in memory.node_ids.items():
             if (peer := memory.peers.get(name)) is not None:
-                rows.append((hex(node_id), peer.node_ip, ""))
-                rows.append(("", peer.cilium_ip, ""))
+                ips = [ip for _, ip in peer.addresses]
+                rows.append((hex(node_id), ips[0], ""))
+                rows += [("", ip, "") for ip in ips[1:]]
         return _columns(rows)
 
 

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runbooks.lab.agent.nodes import Family
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -24,6 +26,8 @@ class AgentConfig:
         pod_device: Host end of the pod's veth pair.
         mode: Where nodes learn of each other: ``kvstore`` or ``crd``.
         datapath: How packets travel between nodes: ``native`` or ``tunnel``.
+        legacy_sa: Whether the agent is of a version that takes a key without
+            ``+`` for all pairs, and knows no encrypted overlay.
         api_url: Where the Kubernetes API listens.
         api_token_file: The bearer token for it.
         api_ca_file: The certificate of its authority.
@@ -37,6 +41,9 @@ class AgentConfig:
         reclaim_interval_s: How often old SPIs are looked for.
         sync_interval_s: How often every peer's states are made sure of.
         rewrite_interval_s: How often the node's own entry is made sure of.
+        node_ip6: As ``node_ip`` for IPv6; empty without it, as those that follow.
+        cilium_ip6: As ``cilium_ip`` for IPv6.
+        pod_cidr6: As ``pod_cidr`` for IPv6.
     """
 
     node: str
@@ -48,6 +55,7 @@ class AgentConfig:
     pod_device: str
     mode: str
     datapath: str
+    legacy_sa: bool
     api_url: str
     api_token_file: str
     api_ca_file: str
@@ -61,6 +69,21 @@ class AgentConfig:
     reclaim_interval_s: float
     sync_interval_s: float
     rewrite_interval_s: float
+    node_ip6: str = ""
+    cilium_ip6: str = ""
+    pod_cidr6: str = ""
+
+    @property
+    def overlay(self) -> bool:
+        """Whether what is encrypted are the tunnel's own packets."""
+        return self.datapath == "tunnel" and not self.legacy_sa
+
+    @property
+    def ipv6(self) -> Family | None:
+        """The node's addresses of IPv6, if it has any."""
+        if not self.node_ip6:
+            return None
+        return Family(self.node_ip6, self.cilium_ip6, self.pod_cidr6)
 
     @classmethod
     def read(cls, path: Path) -> AgentConfig:

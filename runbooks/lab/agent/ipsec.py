@@ -7,47 +7,25 @@ CiliumInternalIPs (pkg/datapath/linux/ipsec/ipsec_linux.go)::
     out  own -> peer   in   own -> peer     key(own, peer)
     in   peer -> own   out  peer -> own     key(peer, own)
 
-In tunnel mode (the encrypted overlay) the same once more between the node IPs.
+In tunnel mode (the encrypted overlay) the same once more between the node IPs, and
+with IPv6 all of it once more between the addresses of that family.
 """
 
 from __future__ import annotations
 
 import errno
-import ipaddress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbooks.lab.agent.log import log
-from runbooks.xfrm.keys import IpsecKey, derive_pair_key
-from runbooks.xfrm.model import Direction, Mark, XfrmPolicy, XfrmState, XfrmTemplate
+from runbooks.lab.agent.shapes import Peer, Shape, outbound_policy, states
 from runbooks.xfrm.netlink import NewPolicy, NewState, XfrmSocket
 
 if TYPE_CHECKING:
     from runbooks.lab.agent.nodes import Node
+    from runbooks.xfrm.keys import IpsecKey
+    from runbooks.xfrm.model import Mark, XfrmPolicy, XfrmState
 
 MODULE = "agent.datapath.ipsec-key-custodian"
-_ANY = "0.0.0.0/0"
-_NO_ADDRESS = str(ipaddress.IPv4Address(0))
-_OUT_MASK = 0xFFFFFF00
-_IN_MASK = 0xFFFF0F00
-
-
-def outbound_mark(node_id: int, spi: int) -> int:
-    """The mark that leads a packet to a peer's outbound policy and state."""
-    return node_id << 16 | spi << 12 | 0xE00
-
-
-def inbound_mark(node_id: int) -> int:
-    """The mark that leads a packet from a peer to its inbound state."""
-    return node_id << 16 | 0xD00
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """A peer and the node ID that this node gave it."""
-
-    node: Node
-    node_id: int
 
 
 class Ipsec:
@@ -56,31 +34,17 @@ class Ipsec:
     Args:
         own: This node.
         xfrm: An open socket to the kernel.
-        overlay: Whether packets between node IPs are encrypted as well.
+        shape: What states and policies there are.
     """
 
-    def __init__(self, own: Node, xfrm: XfrmSocket, *, overlay: bool) -> None:
+    def __init__(self, own: Node, xfrm: XfrmSocket, shape: Shape) -> None:
         self._own = own
         self._xfrm = xfrm
-        self._overlay = overlay
+        self._shape = shape
 
     def ensure_base_policies(self) -> None:
         """The catch-alls and the default-drop that every node has."""
-        optional = XfrmTemplate(_NO_ADDRESS, _NO_ADDRESS, 0, 0, optional=True)
-        base = [
-            NewPolicy(_ANY, _ANY, Direction.IN, template=optional),
-            NewPolicy(_ANY, _ANY, Direction.FWD, priority=2975, template=optional),
-            # Nothing leaves in plain text while states are replaced.
-            NewPolicy(
-                _ANY,
-                _ANY,
-                Direction.OUT,
-                action="block",
-                priority=100,
-                mark=Mark(0xE00, 0xF00),
-            ),
-        ]
-        for policy in base:
+        for policy in self._shape.own_policies(self._own):
             self._xfrm.update_policy(policy)
 
     def ensure_peer(self, peer: Peer, key: IpsecKey, *, rebooted: bool) -> None:
@@ -90,32 +54,17 @@ class Ipsec:
         rebooted: cilium-agent does not replace states, which is what lets them
         go stale.
         """
-        own, node, spi = self._own, peer.node, key.key_id
-        inbound = Mark(inbound_mark(peer.node_id), _IN_MASK)
-        outbound = Mark(outbound_mark(peer.node_id, spi), _OUT_MASK)
-        tunnels = [(_Tunnel(own.cilium_ip, node.cilium_ip), _ANY, node.pod_cidr)]
-        if self._overlay:
-            ends = _Tunnel(own.node_ip, node.node_ip)
-            tunnels.append((ends, f"{own.node_ip}/32", f"{node.node_ip}/32"))
-        for ends, source, destination in tunnels:
-            states = [
-                _state(ends.reversed(), (node.boot_id, own.boot_id), key, inbound),
-                _state(ends, (own.boot_id, node.boot_id), key, outbound),
-            ]
-            for state in states:
+        own, shape = self._own, self._shape
+        for tunnel in shape.tunnels(own, peer.node):
+            for state in states(shape, own, peer, tunnel, key):
                 self._ensure_state(state, rebooted=rebooted)
-            self._xfrm.update_policy(
-                NewPolicy(
-                    source,
-                    destination,
-                    Direction.OUT,
-                    mark=outbound,
-                    template=XfrmTemplate(ends.source, ends.destination, spi, 1),
-                )
-            )
+            self._xfrm.update_policy(outbound_policy(tunnel, peer, key.key_id))
+        for policy in shape.inbound_policies(own, peer.node):
+            self._xfrm.update_policy(policy)
 
     def _ensure_state(self, state: NewState, *, rebooted: bool) -> None:
-        if rebooted:
+        # Without ESN no boot ID is in the key, so that nothing has changed.
+        if rebooted and state.esn:
             self._delete(state.destination, state.spi, state.mark)
         try:
             self._xfrm.add_state(state)
@@ -144,7 +93,8 @@ class Ipsec:
             keep: Old SPIs whose time is not up.
         """
         for policy in self._xfrm.policies():
-            old = policy.templates[0].spi if policy.templates else 0
+            ours = policy.mark is not None and policy.mark.action
+            old = policy.templates[0].spi if ours and policy.templates else 0
             if old and old != spi and old not in keep:
                 self._delete_policy(policy)
                 log(
@@ -180,41 +130,3 @@ class Ipsec:
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
-
-
-@dataclass(frozen=True, slots=True)
-class _Tunnel:
-    """The outer addresses of a state."""
-
-    source: str
-    destination: str
-
-    def reversed(self) -> _Tunnel:
-        """The other direction."""
-        return _Tunnel(self.destination, self.source)
-
-
-def _state(
-    ends: _Tunnel, boot_ids: tuple[str, str], key: IpsecKey, mark: Mark
-) -> NewState:
-    """A state as cilium-agent makes it.
-
-    Args:
-        ends: Its addresses.
-        boot_ids: Of the sending node and of the receiving one.
-        key: The key file's.
-        mark: The state's mark.
-    """
-    pair = (ends.source, ends.destination, *boot_ids)
-    return NewState(
-        source=ends.source,
-        destination=ends.destination,
-        spi=key.key_id,
-        algorithm=key.algorithm,
-        key=derive_pair_key(key.key, *pair),
-        icv_bits=key.icv_bits or 0,
-        encryption_algorithm=key.encryption_algorithm,
-        encryption_key=derive_pair_key(key.encryption_key, *pair),
-        mark=mark,
-        output_mark=Mark(mark.action, _OUT_MASK),
-    )

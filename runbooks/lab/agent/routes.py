@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import socket
 from typing import TYPE_CHECKING, Protocol
 
 from pyroute2.netlink.exceptions import NetlinkError
@@ -11,12 +12,14 @@ from pyroute2.netlink.exceptions import NetlinkError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyroute2 import IPRoute
+    from pyroute2.iproute.linux import IPRoute
 
-    from runbooks.lab.agent.nodes import Node
+    from runbooks.lab.agent.nodes import Family
 
 #: Routes to other nodes' pods that only packets to be encrypted find.
 _TABLE = 200
+_MAIN_TABLE = 254
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _TUNNEL = "cilium_vxlan"
 _PORT = 8472
 _VNI = 2
@@ -32,14 +35,22 @@ _SELF = 0x2
 class Routes(Protocol):
     """The way to other nodes' pods."""
 
-    def ensure_base(self) -> None:
-        """What all peers need."""
+    def ensure_base(self, version: int) -> None:
+        """What all peers need in an IP family, 4 or 6."""
 
-    def ensure_peer(self, node: Node) -> None:
-        """Make sure of the way to a peer's pods."""
+    def ensure_peer(self, family: Family, node_ip: str) -> None:
+        """Make sure of the way to a peer's pods.
 
-    def forget(self, node: Node) -> None:
+        Args:
+            family: The peer's addresses of one family.
+            node_ip: Its address of IPv4, which is where tunnels end.
+        """
+
+    def forget(self, family: Family) -> None:
         """Know the way no more."""
+
+    def forget_node(self, node_ip: str) -> None:
+        """Know no more what ways of all families lead to."""
 
 
 class NativeRoutes:
@@ -54,27 +65,28 @@ class NativeRoutes:
         self._ipr = ipr
         self._device = device
 
-    def ensure_base(self) -> None:
+    def ensure_base(self, version: int) -> None:
         """The rule that leads marked packets to the routes between nodes."""
-        try:
-            self._ipr.rule("add", table=_TABLE, fwmark=0xE00, fwmask=0xF00, priority=1)
-        except NetlinkError as error:
-            if error.code != errno.EEXIST:
-                raise
+        _ensure_rule(self._ipr, version)
 
-    def ensure_peer(self, node: Node) -> None:
+    def ensure_peer(self, family: Family, node_ip: str) -> None:
         """Make sure of the route to a peer's pods."""
+        del node_ip
         self._ipr.route(
             "replace",
-            dst=node.pod_cidr,
-            gateway=node.node_ip,
+            family=_FAMILIES[family.version],
+            dst=family.pod_cidr,
+            gateway=family.node_ip,
             oif=self._device,
             table=_TABLE,
         )
 
-    def forget(self, node: Node) -> None:
+    def forget(self, family: Family) -> None:
         """Remove the route."""
-        _remove(lambda: self._ipr.route("del", dst=node.pod_cidr, table=_TABLE))
+        _remove_route(self._ipr, family, _TABLE)
+
+    def forget_node(self, node_ip: str) -> None:
+        """There is nothing but routes."""
 
 
 class TunnelRoutes:
@@ -84,10 +96,14 @@ class TunnelRoutes:
         ipr: An open rtnetlink socket.
         own_ip: The node's own address.
         device: Index of the device between the nodes.
+        marked_only: Whether only packets to be encrypted find the routes.
     """
 
-    def __init__(self, ipr: IPRoute, own_ip: str, device: int) -> None:
+    def __init__(
+        self, ipr: IPRoute, own_ip: str, device: int, *, marked_only: bool
+    ) -> None:
         self._ipr = ipr
+        self._table = _TABLE if marked_only else _MAIN_TABLE
         found = ipr.link_lookup(ifname=_TUNNEL)
         if not found:
             ipr.link(
@@ -107,45 +123,86 @@ class TunnelRoutes:
             ipr.tc("add", "clsact", index=found[0])
         self.device: int = found[0]
 
-    def ensure_base(self) -> None:
-        """There is nothing that all peers need but the device."""
+    def ensure_base(self, version: int) -> None:
+        """The rule that leads marked packets to their routes, if they have any."""
+        if self._table == _TABLE:
+            _ensure_rule(self._ipr, version)
 
-    def ensure_peer(self, node: Node) -> None:
+    def ensure_peer(self, family: Family, node_ip: str) -> None:
         """Make sure of the route to a peer's pods, and where the tunnel ends."""
-        address = _hardware_address(node.node_ip)
+        address = _hardware_address(node_ip)
         self._ipr.fdb(
             "replace",
             ifindex=self.device,
             lladdr=address,
-            dst=node.node_ip,
+            dst=node_ip,
             flags=_SELF,
             state=_PERMANENT | _NO_ARP,
         )
         self._ipr.neigh(
             "replace",
-            dst=node.cilium_ip,
+            family=_FAMILIES[family.version],
+            dst=family.cilium_ip,
             lladdr=address,
             ifindex=self.device,
             state=_PERMANENT,
         )
         self._ipr.route(
             "replace",
-            dst=node.pod_cidr,
-            gateway=node.cilium_ip,
+            family=_FAMILIES[family.version],
+            dst=family.pod_cidr,
+            gateway=family.cilium_ip,
             oif=self.device,
             flags=_ONLINK,
+            table=self._table,
         )
 
-    def forget(self, node: Node) -> None:
-        """Remove the route, and where the tunnel ends."""
-        address = _hardware_address(node.node_ip)
-        _remove(lambda: self._ipr.route("del", dst=node.pod_cidr))
-        _remove(lambda: self._ipr.neigh("del", dst=node.cilium_ip, ifindex=self.device))
+    def forget(self, family: Family) -> None:
+        """Remove the route, and who is at its end."""
+        _remove_route(self._ipr, family, self._table)
         _remove(
-            lambda: self._ipr.fdb(
-                "del", ifindex=self.device, lladdr=address, dst=node.node_ip
+            lambda: self._ipr.neigh(
+                "del",
+                family=_FAMILIES[family.version],
+                dst=family.cilium_ip,
+                ifindex=self.device,
             )
         )
+
+    def forget_node(self, node_ip: str) -> None:
+        """Remove where the tunnel ends."""
+        address = _hardware_address(node_ip)
+        _remove(
+            lambda: self._ipr.fdb(
+                "del", ifindex=self.device, lladdr=address, dst=node_ip
+            )
+        )
+
+
+def _ensure_rule(ipr: IPRoute, version: int) -> None:
+    try:
+        ipr.rule(
+            "add",
+            family=_FAMILIES[version],
+            table=_TABLE,
+            fwmark=0xE00,
+            fwmask=0xF00,
+            priority=1,
+        )
+    except NetlinkError as error:
+        if error.code != errno.EEXIST:
+            raise
+
+
+def _remove_route(ipr: IPRoute, family: Family, table: int) -> None:
+    _remove(
+        lambda: ipr.route(
+            "del",
+            family=_FAMILIES[family.version],
+            dst=family.pod_cidr,
+            table=table,
+        )
+    )
 
 
 def _hardware_address(node_ip: str) -> str:

@@ -11,13 +11,23 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from runbooks.lab import channel
 from runbooks.lab.guest.commands import run_command
-from runbooks.lab.guest.processes import AGENT_LOG, AgentProcess, TrafficProcess
+from runbooks.lab.guest.nursery import Nursery
+from runbooks.lab.guest.processes import (
+    AGENT,
+    AGENT_LOG,
+    TRAFFIC,
+    AgentProcess,
+    TrafficProcess,
+)
 from runbooks.lab.guest.volume import write_volume
+from runbooks.xfrm import bare_pyroute2
 
 Operation = Callable[
     [dict[str, Any], asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Any]
@@ -29,11 +39,12 @@ class Daemon:
 
     Args:
         config: The node's configuration, as the lab wrote it.
+        nursery: Where the node's programs come from.
     """
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        self._agent = AgentProcess(config["agent_config"])
-        self._traffic = TrafficProcess(config)
+    def __init__(self, config: dict[str, Any], nursery: Nursery) -> None:
+        self._agent = AgentProcess(nursery, config["agent_config"])
+        self._traffic = TrafficProcess(nursery)
         self._operations: dict[str, Operation] = {
             "exec": self._exec,
             "agent": self._agent_request,
@@ -116,10 +127,24 @@ class Daemon:
         return await self._traffic.request(request)
 
 
+def _programs(mode: str) -> dict[str, Callable[[list[str]], int]]:
+    """What runs for long on a node, by name; slow to import."""
+    bare_pyroute2.stand_in()
+    from runbooks.lab.agent.__main__ import main as agent
+    from runbooks.lab.guest.traffic import main as traffic
+
+    # The agent imports the one that it needs when it starts.
+    store = {"crd": "crd", "kvstore": "kvstore"}[mode]
+    import_module(f"runbooks.lab.agent.{store}")
+    return {AGENT: agent, TRAFFIC: traffic}
+
+
 def main() -> None:
     """Serve the node whose configuration the first argument names."""
     config = json.loads(Path(sys.argv[1]).read_text())
-    asyncio.run(Daemon(config).serve(channel.PORT))
+    # Before all else: its copies must have nothing of the daemon's.
+    nursery = Nursery(partial(_programs, config["mode"]))
+    asyncio.run(Daemon(config, nursery).serve(channel.PORT))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,13 @@ import struct
 import time
 from typing import Any
 
+from pyroute2 import netns
+
 PORT = 4000
+#: Nobody reads what arrives here: it is only to be decrypted.
+_FLOOD_PORT = 4001
+#: Name of the pod's network namespace.
+POD = "pod"
 #: Sequence number and a run ID that sets one measurement apart from the next.
 _PACKET = struct.Struct("!QQ")
 _NO_RUN = 0
@@ -23,22 +29,30 @@ _GSO_SEGMENTS = 64
 _UDP_SEGMENT = 103
 _SO_RCVBUFFORCE = 33
 _TICK_S = 0.005
+#: A flood rests this many times as long as it sends, and so long at least: the
+#: node's one core has to decrypt what others send, and to run its agent.
+_FLOOD_REST = 9
+_FLOOD_REST_S = 0.01
 
 
 class Sender:
     """Packets to one pod.
 
     Args:
-        address: IPv4 address of the peer's pod.
+        address: Address of the peer's pod, IPv4 or IPv6.
     """
 
     def __init__(self, address: str) -> None:
         self.sent = 0
         self.refused = 0
+        #: Packets of a flood that are still to be sent.
+        self.flood = 0
         self._owed = 0
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._target = (address, PORT)
+        self._flood_target = (address, _FLOOD_PORT)
 
     def send(self, count: int, run: int) -> None:
         """Send the next ``count`` packets; what the kernel refuses counts.
@@ -75,6 +89,25 @@ class Sender:
             self._socket.setsockopt(socket.IPPROTO_UDP, _UDP_SEGMENT, 0)
             self._socket.setblocking(False)
 
+    def send_flood(self) -> None:
+        """Send some of a flood's packets, as many as fit one system call."""
+        segments = min(self.flood, _GSO_SEGMENTS)
+        if not segments:
+            return
+        size = struct.pack("=H", _PACKET.size)
+        try:
+            self._socket.sendmsg(
+                [_PACKET.pack(0, _NO_RUN) * segments],
+                [(socket.IPPROTO_UDP, _UDP_SEGMENT, size)],
+                0,
+                self._flood_target,
+            )
+        except BlockingIOError:
+            return
+        except OSError:
+            pass  # refused for good, and of no run whose loss counts
+        self.flood -= segments
+
 
 class Receiver:
     """What arrived from one pod in the present run."""
@@ -83,6 +116,7 @@ class Receiver:
         self.received = 0
         self.highest = 0
         self.doubles = 0
+        self.overtaken = 0
         self._seen = bytearray()
 
     def take(self, number: int) -> None:
@@ -95,6 +129,7 @@ class Receiver:
             return
         self._seen[byte] |= bit
         self.received += 1
+        self.overtaken += number < self.highest
         self.highest = max(self.highest, number)
 
 
@@ -102,16 +137,22 @@ class Traffic:
     """One node's traffic: senders and receivers by the peer's pod address."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 8 << 20)
-        self._socket.bind(("", PORT))
-        self._socket.setblocking(False)
+        families = [socket.AF_INET, *([socket.AF_INET6] if _has_ipv6() else [])]
+        self._sockets = [_listen(family, PORT) for family in families]
+        # Without a socket, each packet of a flood would be answered: "no such port".
+        self._unread = [_listen(family, _FLOOD_PORT) for family in families]
         self._run = 0
         self._rate = 0.0
         self._senders: dict[str, Sender] = {}
         self._idle: set[str] = set()
         self._receivers: dict[str, Receiver] = {}
         self._due_s = 0.0
+        self._flood_due_s = 0.0
+
+    def close(self) -> None:
+        """Close the sockets that it listens on."""
+        for listener in (*self._sockets, *self._unread):
+            listener.close()
 
     def prepare(self, run: int, peers: list[str]) -> None:
         """Listen for a new run; numbers and counts start anew.
@@ -134,18 +175,29 @@ class Traffic:
                 self._due_s = time.monotonic()
             case "idle":
                 self._idle |= set(request["peers"])
+            case "resume":
+                self._idle -= set(request["peers"])
             case "stop":
                 self._rate = 0.0
             case "burst":
                 self._sender(request["peer"]).burst(request["count"])
                 self._due_s = time.monotonic()
+            case "flood":
+                for peer in request["peers"]:
+                    self._sender(peer).flood = request["count"]
         return {
             "run": self._run,
             "rate": self._rate,
             "sent": {peer: s.sent for peer, s in self._senders.items()},
             "refused": {peer: s.refused for peer, s in self._senders.items()},
+            "flood": {peer: s.flood for peer, s in self._senders.items()},
             "received": {
-                peer: {"packets": r.received, "highest": r.highest, "twice": r.doubles}
+                peer: {
+                    "packets": r.received,
+                    "highest": r.highest,
+                    "twice": r.doubles,
+                    "overtaken": r.overtaken,
+                }
                 for peer, r in self._receivers.items()
             },
         }
@@ -166,11 +218,34 @@ class Traffic:
                 if peer not in self._idle:
                     sender.send(count, self._run)
 
+    def send_floods(self) -> None:
+        """Send the next packets of every flood, unless it is time to rest."""
+        began = time.monotonic()
+        if began >= self._flood_due_s:
+            for sender in self._senders.values():
+                sender.send_flood()
+            now = time.monotonic()
+            rest_s = max(_FLOOD_REST * (now - began), _FLOOD_REST_S)
+            self._flood_due_s = now + rest_s
+
+    def patience_s(self) -> float | None:
+        """How long to wait for something to arrive; ``None``: for ever."""
+        waits = []
+        if self._rate:
+            waits.append(_TICK_S if self._rate > 1 / _TICK_S else 0.02)
+        if any(sender.flood for sender in self._senders.values()):
+            waits.append(max(0.0, self._flood_due_s - time.monotonic()))
+        return min(waits, default=None)
+
     def receive(self) -> None:
         """Take in everything that has arrived."""
+        for listener in self._sockets:
+            self._receive_from(listener)
+
+    def _receive_from(self, listener: socket.socket) -> None:
         while True:
             try:
-                data, (peer, _port) = self._socket.recvfrom(2048)
+                data, (peer, *_) = listener.recvfrom(2048)
             except BlockingIOError:
                 return
             number, run = _PACKET.unpack(data)
@@ -181,9 +256,8 @@ class Traffic:
         """Run until standard input ends."""
         commands = b""
         while True:
-            wait_s = _TICK_S if self._rate > 1 / _TICK_S else 0.02
             ready, _, _ = select.select(
-                [0, self._socket.fileno()], [], [], wait_s if self._rate else None
+                [0, *(s.fileno() for s in self._sockets)], [], [], self.patience_s()
             )
             self.receive()
             if 0 in ready:
@@ -195,7 +269,27 @@ class Traffic:
                 for line in lines:
                     print(json.dumps(self.answer(json.loads(line))), flush=True)
             self.send_due()
+            self.send_floods()
 
 
-if __name__ == "__main__":
+def _has_ipv6() -> bool:
+    """Whether this kernel has IPv6; asking for a socket would load it."""
+    return os.path.exists("/proc/net/if_inet6")
+
+
+def _listen(family: socket.AddressFamily, port: int) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_DGRAM)
+    if family is socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    if port == PORT:
+        listener.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 8 << 20)
+    listener.bind(("", port))
+    listener.setblocking(False)
+    return listener
+
+
+def main(_argv: list[str]) -> int:
+    """Enter the pod's network and serve requests until they end."""
+    netns.setns(POD)
     Traffic().loop()
+    return 0

@@ -66,11 +66,41 @@ class Credentials:
     """
 
     def __init__(self, hosts: Sequence[str] = ("127.0.0.1", "localhost")) -> None:
-        self._authority = trustme.CA(
-            organization_name="ipsec-runbooks", organization_unit_name="lab"
+        self._hosts = hosts
+        self._begin(
+            trustme.CA(organization_name="ipsec-runbooks", organization_unit_name="lab")
         )
-        self._server = self._authority.issue_cert(*hosts, common_name=hosts[0])
         self._grants: dict[str, _Grant] = {}
+
+    def _begin(self, authority: trustme.CA) -> None:
+        self._authority = authority
+        self._server = authority.issue_cert(*self._hosts, common_name=self._hosts[0])
+
+    def saved(self) -> JsonObject:
+        """The authority and the tokens, private keys included; for memory only."""
+        return {
+            "certificate": self.authority.decode(),
+            "key": self._authority.private_key_pem.bytes().decode(),
+            "grants": [
+                [
+                    token,
+                    grant.identity.user,
+                    list(grant.identity.groups),
+                    grant.identity.uid,
+                    grant.expires.timestamp() if grant.expires else None,
+                ]
+                for token, grant in self._grants.items()
+            ],
+        }
+
+    def resume(self, saved: JsonObject) -> None:
+        """Go on with another's authority and tokens, so that they stay valid."""
+        self._begin(
+            trustme.CA.from_pem(saved["certificate"].encode(), saved["key"].encode())
+        )
+        for token, user, groups, uid, expires_s in saved["grants"]:
+            expires = datetime.fromtimestamp(expires_s, UTC) if expires_s else None
+            self._grants[token] = _Grant(Identity(user, tuple(groups), uid), expires)
 
     @property
     def authority(self) -> bytes:

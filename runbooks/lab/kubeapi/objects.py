@@ -45,6 +45,7 @@ def node(
     *,
     since: str,
     os_image: str = "Debian GNU/Linux 12 (bookworm)",
+    ipv6: tuple[str, str] | None = None,
 ) -> JsonObject:
     """Make a Node that is ready.
 
@@ -56,7 +57,9 @@ def node(
         kernel: ``uname -r``.
         since: When it became ready, RFC 3339.
         os_image: What it runs.
+        ipv6: Its address and the prefix of its pods, in a cluster of both families.
     """
+    more_ips, more_cidrs = ([ipv6[0]], [ipv6[1]]) if ipv6 else ([], [])
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -68,10 +71,13 @@ def node(
                 "kubernetes.io/os": "linux",
             },
         },
-        "spec": {"podCIDR": pod_cidr, "podCIDRs": [pod_cidr]},
+        "spec": {"podCIDR": pod_cidr, "podCIDRs": [pod_cidr, *more_cidrs]},
         "status": {
             "addresses": [
-                {"type": "InternalIP", "address": internal_ip},
+                *(
+                    {"type": "InternalIP", "address": ip}
+                    for ip in (internal_ip, *more_ips)
+                ),
                 {"type": "Hostname", "address": name},
             ],
             "conditions": [
@@ -366,6 +372,7 @@ def cilium_node(
     pod_cidr: str,
     encryption_key: int,
     boot_id: str,
+    *more_pod_cidrs: str,
 ) -> JsonObject:
     """Make the CiliumNode that an agent announces.
 
@@ -375,6 +382,7 @@ def cilium_node(
         pod_cidr: Addresses of its pods.
         encryption_key: The key ID it encrypts with.
         boot_id: As in the Node.
+        *more_pod_cidrs: Those of the other family, if there is one.
     """
     name = owner["metadata"]["name"]
     return {
@@ -391,6 +399,6 @@ def cilium_node(
             "encryption": {"key": encryption_key},
             "health": {},
             "ingress": {},
-            "ipam": {"podCIDRs": [pod_cidr], "pools": {}},
+            "ipam": {"podCIDRs": [pod_cidr, *more_pod_cidrs], "pools": {}},
         },
     }

@@ -75,6 +75,29 @@ class Store:
         """The resourceVersion of the last change."""
         return self._version
 
+    def saved(self) -> tuple[int, JsonObjects]:
+        """Everything that another store needs to go on: version and objects."""
+        with self._lock:
+            return self._version, copy.deepcopy(list(self._objects.values()))
+
+    def resume(self, version: int, objects: JsonObjects) -> None:
+        """Go on where another store ended; watches from before it have to list.
+
+        Args:
+            version: That store's last resourceVersion.
+            objects: Its objects, definitions before the objects they define.
+        """
+        with self._lock:
+            for obj in objects:
+                served = self._resource_for(obj, None)
+                meta = obj["metadata"]
+                key = self._key(served, meta.get("namespace"), meta["name"])
+                self._objects[key] = obj
+                if key[0] == _DEFINITIONS:
+                    self.catalogue.serve(custom_resource(obj))
+            self._version = version
+            self._history.begin_after(version)
+
     def create(
         self, obj: JsonObject, *, resource: str | None = None, dry_run: bool = False
     ) -> JsonObject:

@@ -129,6 +129,11 @@ class History:
             self._compacted = self._events[-1].version
             self._events.clear()
 
+    def begin_after(self, version: int) -> None:
+        """Know nothing of what happened up to a version."""
+        self._events.clear()
+        self._compacted = version
+
     def subscribe(self, listener: Listener) -> Subscription:
         """Call ``listener`` for every event from now on."""
         subscription = Subscription(self, listener)

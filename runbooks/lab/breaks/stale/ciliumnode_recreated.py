@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbooks.lab.failures.numbers import (
+from runbooks.lab.breaks.numbers import (
+    GAP_PACKETS,
     raise_numbers,
     wait_until_forgotten,
     wait_until_fresh,
@@ -16,25 +17,23 @@ from runbooks.lab.failures.numbers import (
 from runbooks.lab.plan import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from runbooks.lab.client import LabClient
+    from runbooks.lab.breaks.condition import Situation
     from runbooks.lab.plan import Lab
 
 
-def make(client: LabClient, node: str, say: Callable[[str], None]) -> None:
+def make(situation: Situation, gap_packets: int = GAP_PACKETS) -> None:
     """Make the states between a node and its peers go stale.
 
     Args:
-        client: The lab.
-        node: The node whose CiliumNode is deleted.
-        say: Told of each step.
+        situation: The lab and the node.
+        gap_packets: How far fresh states are to fall behind.
 
     Raises:
         LabError: A step did not come about in time.
     """
-    raise_numbers(client, node, say)
-    _delete_cilium_node(client.lab, node)
+    client, node, say = situation.client, situation.node, situation.say
+    raise_numbers(client, node, say, gap_packets)
+    delete_cilium_node(client.lab, node)
     say(f"CiliumNode {node} is deleted")
     wait_until_forgotten(client, node, say, "its CiliumNode is gone")
     client.ask("agent", node=node, action="stop", signal="KILL")
@@ -43,8 +42,12 @@ def make(client: LabClient, node: str, say: Callable[[str], None]) -> None:
     wait_until_fresh(client, node, say)
 
 
-def _delete_cilium_node(lab: Lab, node: str) -> None:
-    """Delete it as a person would: through the cluster's API."""
+def delete_cilium_node(lab: Lab, node: str) -> None:
+    """Delete it as a person would: through the cluster's API.
+
+    Raises:
+        LabError: The API refused.
+    """
     from kubernetes import client, config
     from kubernetes.client.exceptions import ApiException
 

@@ -33,28 +33,36 @@ def peers_of(client: LabClient, node: str) -> list[NodePlan]:
     return [peer for peer in client.lab.nodes if peer != failing]
 
 
-def raise_numbers(client: LabClient, node: str, say: Callable[[str], None]) -> None:
+def raise_numbers(
+    client: LabClient, node: str, say: Callable[[str], None], packets: int = GAP_PACKETS
+) -> None:
     """Have every peer send so much that fresh states fall far behind.
 
     The last peer is then kept from sending: its pair will be stale as well, and
     no counter tells.
+
+    Args:
+        client: The lab.
+        node: The node that is sent to.
+        say: Told of each step.
+        packets: How many each peer sends.
 
     Raises:
         LabError: The packets did not arrive in time.
     """
     failing, peers = client.lab.node(node), peers_of(client, node)
     for peer in peers:
-        say(f"{peer.name} sends {GAP_PACKETS} packets to {node}")
+        say(f"{peer.name} sends {packets} packets to {node}")
         client.ask(
             "traffic",
             action="burst",
             node=peer.name,
             peer=failing.pod_ip,
-            count=GAP_PACKETS,
+            count=packets,
         )
     for peer in peers:
         wait_until(
-            partial(_received, client, client.lab.esp_address(peer), node),
+            partial(_received, client, client.lab.esp_address(peer), node, packets),
             f"{node} did not receive what {peer.name} sent",
         )
     client.ask("traffic", action="idle", node=peers[-1].name, peers=[node])
@@ -93,16 +101,15 @@ def wait_until_fresh(client: LabClient, node: str, say: Callable[[str], None]) -
 
 def _has_states(client: LabClient, holder: str, node: str, count: int) -> bool:
     """Whether a node has that many states for another one."""
-    plan = client.lab.node(node)
-    addresses = {plan.ip, plan.cilium_ip}
+    addresses = {ip for _, ip in client.lab.addresses(client.lab.node(node))}
     return len(_states(client, holder, addresses)) == count
 
 
-def _received(client: LabClient, source: str, node: str) -> bool:
+def _received(client: LabClient, source: str, node: str, packets: int) -> bool:
     """Whether a node has received most of what an address sent."""
     states = _states(client, node, {source})
     inbound = [s.seq for s in states if s.direction is Direction.IN]
-    return max(inbound, default=0) > GAP_PACKETS // 2
+    return max(inbound, default=0) > packets // 2
 
 
 def _states(client: LabClient, node: str, addresses: set[str]) -> list[XfrmState]:

@@ -9,30 +9,29 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from runbooks.lab.failures.numbers import (
+from runbooks.lab.breaks.numbers import (
+    GAP_PACKETS,
     raise_numbers,
     wait_until_forgotten,
     wait_until_fresh,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from runbooks.lab.client import LabClient
+    from runbooks.lab.breaks.condition import Situation
 
 
-def make(client: LabClient, node: str, say: Callable[[str], None]) -> None:
+def make(situation: Situation, gap_packets: int = GAP_PACKETS) -> None:
     """Make the states between a node and its peers go stale.
 
     Args:
-        client: The lab.
-        node: The node whose agent goes down.
-        say: Told of each step.
+        situation: The lab and the node.
+        gap_packets: How far fresh states are to fall behind.
 
     Raises:
         LabError: A step did not come about in time.
     """
-    raise_numbers(client, node, say)
+    client, node, say = situation.client, situation.node, situation.say
+    raise_numbers(client, node, say, gap_packets)
     say(f"the agent of {node} goes down")
     client.ask("agent", node=node, action="stop", signal="KILL")
     back_s = time.monotonic() + client.lab.timings.lease_ttl_s + 1
