@@ -12,17 +12,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbooks.xfrm.messages import (
-    MODES,
-    POLICY_ACTIONS,
-    POLICY_DIRECTIONS,
-    XFRM_INF,
-    XFRM_STATE_ESN,
     PolicyIdMessage,
     PolicyMessage,
     SecretBytes,
     StateEventMessage,
     StateIdMessage,
     StateMessage,
+)
+from runbooks.xfrm.uapi import (
+    MODES,
+    POLICY_ACTIONS,
+    POLICY_DIRECTIONS,
+    XFRM_INF,
+    XFRM_STATE_ESN,
 )
 
 if TYPE_CHECKING:
