@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from runbooks.lab.kubelet import Kubelet
 
 _KEY_WATCHER = "enable-ipsec-key-watcher"
+_ROTATION_DURATION = "ipsec-key-rotation-duration"
 #: Size of an AES key of 16 bytes with its salt of 4 (RFC 4106).
 _KEY_BYTES = 20
 _FIRST_KEY_ID = 3
@@ -142,8 +143,8 @@ class Cluster:
     def agent_flags(self) -> list[str]:
         """Flags for an agent that starts now, from ConfigMap ``cilium-config``."""
         config = self.store.get("configmaps", "cilium-config", NAMESPACE)["data"]
-        watches = config.get(_KEY_WATCHER, "true")
-        return [f"--{_KEY_WATCHER}={watches}"]
+        known = (_KEY_WATCHER, _ROTATION_DURATION)
+        return [f"--{name}={config[name]}" for name in known if name in config]
 
     def rotate_key(self) -> int:
         """Put the next key into the Secret, as cilium-cli would.
@@ -292,7 +293,7 @@ def _cilium_config(lab: Lab) -> dict[str, str]:
         _KEY_WATCHER: "true",
         "identity-allocation-mode": lab.mode,
         "ipsec-key-file": KEY_FILE,
-        "ipsec-key-rotation-duration": f"{lab.timings.rotation_duration_s:g}s",
+        _ROTATION_DURATION: f"{lab.timings.rotation_duration_s:g}s",
         "routing-mode": lab.datapath,
     }
     if lab.mode == "kvstore":
