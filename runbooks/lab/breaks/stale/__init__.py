@@ -18,6 +18,9 @@ STALE: Mapping[str, Break] = {
     "kvstore-lease-expired": Break(
         Kind.STALE,
         "an agent is down for longer than its lease in the key-value store lives",
+        "Packets towards the node are lost. ``XfrmInStateProtoError`` rises there "
+        "and nowhere else, and its inbound ``seq`` stands still. Nothing is lost "
+        "with ``--legacy-sa``.",
         "runbooks/kvstore-lease-expired",
         kvstore_lease_expired.make,
         rotates=True,
@@ -26,7 +29,9 @@ STALE: Mapping[str, Break] = {
     "kvstore-recreated": Break(
         Kind.STALE,
         "the key-value store is made anew, and agents restart one after another",
-        "runbooks/kvstore-recreated",
+        "The same on the node whose agent restarts last; in a cluster of more "
+        "than two, pairs among the others go stale as well.",
+        "lab/breaks",
         kvstore_recreated.make,
         rotates=True,
         modes=("kvstore",),
@@ -34,7 +39,8 @@ STALE: Mapping[str, Break] = {
     "ciliumnode-recreated": Break(
         Kind.STALE,
         "a CiliumNode is deleted, and made again by its node's agent",
-        "runbooks/ciliumnode-recreated",
+        "The same; the node's CiliumNode has another uid.",
+        "lab/breaks",
         ciliumnode_recreated.make,
         undo=ciliumnode_recreated.undo,
         rotates=True,
