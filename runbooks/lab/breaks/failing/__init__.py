@@ -31,7 +31,8 @@ FAILING: Mapping[str, Break] = {
         Kind.FAILING,
         "a node's key file never changes, while the others rotate and reclaim",
         "The node is on the old SPI alone, its peers on the new one. "
-        "Nothing passes either way; ``XfrmInNoStates`` and ``XfrmOutPolBlock`` rise on the peers.",
+        "Nothing passes either way; ``XfrmInNoStates`` and ``XfrmOutPolBlock`` rise "
+        "on the peers.",
         "lab/breaks",
         agent_missed_rotation.make,
         undo=agent_missed_rotation.undo,
