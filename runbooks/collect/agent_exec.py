@@ -16,7 +16,7 @@ from runbooks.collect.node_files import NodeFile
 from runbooks.collect.objects import AGENT_CONTAINER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _PART = re.compile(
     r"^@@ file (?P<name>\S+)\n(?P<text>.*?)\n?@@ status (?P<status>\d+)$",
@@ -102,7 +102,26 @@ class AgentExec:
             ExecError: The command could not be run or did not end in time.
         """
         extent = "full" if full else "policies" if policies else "brief"
-        command = ["bash", "-c", self._script, "read-node", extent]
+        return self.ask(pod, self._script, [extent], limit_s)
+
+    def ask(
+        self, pod: str, script: str, arguments: Sequence[str], limit_s: float
+    ) -> Answer:
+        """Run a script that prints its answer in parts.
+
+        Args:
+            pod: Name of the pod.
+            script: Text of a bash script, such as ``read_node.sh``.
+            arguments: What it is given.
+            limit_s: How long it may take.
+
+        Returns:
+            Its parts, as files.
+
+        Raises:
+            ExecError: The command could not be run or did not end in time.
+        """
+        command = ["bash", "-c", script, "read-node", *arguments]
         ran = self.run(pod, command, limit_s)
         printed, complaints = ran.out, ran.complaint
         said = dict(_COMPLAINTS.findall(complaints))

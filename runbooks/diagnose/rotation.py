@@ -20,6 +20,9 @@ def rotation_in_progress(view: View) -> Iterable[Finding]:
     for tunnel in view.tunnels:
         if tunnel.outbound:
             holders[str(tunnel.spi)].add(tunnel.source)
+    for node in view.nodes.values():
+        for spi in node.brief.spis if node.brief else ():
+            holders[str(spi)].add(node.name)
     spis = " and ".join(holders)
     yield Finding(
         code=Code.ROTATION_IN_PROGRESS,

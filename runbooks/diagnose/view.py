@@ -139,7 +139,8 @@ class View:
     @cached_property
     def spis(self) -> frozenset[int]:
         """SPIs of the tunnels inside this cluster."""
-        return frozenset(tunnel.spi for tunnel in self.tunnels)
+        summed = (node.brief.spis for node in self.nodes.values() if node.brief)
+        return frozenset(tunnel.spi for tunnel in self.tunnels).union(*summed)
 
     def strays(self) -> Iterator[tuple[str, XfrmState]]:
         """States of Cilium that lead to or from no node that is known."""
