@@ -121,7 +121,7 @@ class MadeUpCluster:
         if arguments[0] == "first":
             files["cat--proc-sys-kernel-random-boot_id"] = f"{node.number:036}\n"
             files["cilium-dbg-version"] = "Client: 1.18.0\nDaemon: 1.18.0\n"
-            files["cilium-dbg-encrypt-status--o-json"] = "Keys in use:        1\n"
+            files["cilium-dbg-encrypt-status--o-json"] = '{"ipsec":{"keys-in-use":1}}\n'
         moved = sum(len(f"@@ file {k}\n") * 2 + len(t) + 14 for k, t in files.items())
         self.moved.setdefault(kind, {}).setdefault(name, []).append(moved)
         return Answer({kind: NodeFile(text) for kind, text in files.items()}, {})

@@ -15,5 +15,8 @@ part() {
 
 agent() { if command -v cilium-dbg >/dev/null; then cilium-dbg "$@"; else cilium "$@"; fi; }
 version() { agent version | awk '{ print $1, $2 }'; }
-keys_in_use() { agent encrypt status | grep 'Keys in use'; }
-counters() { awk '$2' /proc/net/xfrm_stat; }
+keys_in_use() {
+  agent encrypt status -o json | tr -d ' \n' |
+    sed 's/.*\("keys-in-use":[0-9]*\).*/{"ipsec":{\1}}/'
+}
+counters() { cat /proc/net/xfrm_stat | awk '$2'; }

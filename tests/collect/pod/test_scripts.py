@@ -98,8 +98,8 @@ def node(tmp_path):
     for name, body in {
         "ip": f'case "$*" in *state*) cat {dump};; *) cat {tmp_path}/addresses;; esac',
         "cilium-dbg": 'case $1 in version) echo "Client: 1.18.0 abc go version x"; '
-        'echo "Daemon: 1.18.1 abc go version x";; *) echo "Encryption: IPsec"; '
-        'echo "Keys in use:              1";; esac',
+        'echo "Daemon: 1.18.1 abc go version x";; '
+        """*) echo '{ "ipsec": {'; echo '"keys-in-use": 1, "x": 2 } }';; esac""",
         "sha256sum": f'echo "$@" >>{tmp_path}/arguments; exec /usr/bin/sha256sum "$@"',
     }.items():
         command = commands / name
