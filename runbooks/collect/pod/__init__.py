@@ -12,7 +12,7 @@ from importlib import resources
 #: Each script and the awk programs in its variables, by what they are called.
 _AWK = {
     "brief": ("dump", "brief"),
-    "compact": ("dump", "base64", "compact", "hashes"),
+    "compact": ("dump", "base64", "compact", "hashes", "policies"),
 }
 
 

@@ -8,8 +8,8 @@ from runbooks.collect import node_files
 from runbooks.snapshot import NodeSnapshot
 from runbooks.xfrm.brief import BriefError, parse_brief
 from runbooks.xfrm.compact import IN, CompactError, CompactStates, parse_compact
+from runbooks.xfrm.compact_policies import CompactPolicyError, parse_compact_policies
 from runbooks.xfrm.stat import COUNTERS, XfrmStatError, parse_xfrm_stat
-from runbooks.xfrm.text import XfrmTextError, parse_policy_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BRIEF = "xfrm-brief"
 COMPACT = "xfrm-compact"
+POLICIES = "xfrm-policies"
+_MALFORMED = (CompactError, BriefError, CompactPolicyError, XfrmStatError)
 
 
 def read_answer(name: str, files: NodeFiles) -> NodeSnapshot:
@@ -40,12 +42,12 @@ def read_answer(name: str, files: NodeFiles) -> NodeSnapshot:
             return None
         try:
             return parse(files[kind].text)
-        except (CompactError, BriefError, XfrmStatError, XfrmTextError) as error:
+        except _MALFORMED as error:
             unread.append(f"{name}: {what} can't be read from {kind}: {error}.")
             return None
 
     compact = parsed(COMPACT, "its XFRM states", parse_compact)
-    policies = parsed(node_files.POLICIES, "its XFRM policies", parse_policy_text)
+    policies = parsed(POLICIES, "its XFRM policies", parse_compact_policies)
     cilium_ips, node_ips = node_files.addresses_among(
         files, own_addresses(compact) if compact else ()
     )
@@ -53,7 +55,7 @@ def read_answer(name: str, files: NodeFiles) -> NodeSnapshot:
     return NodeSnapshot(
         name=name,
         states=None if compact is None else compact.to_states(),
-        policies=None if policies is None else tuple(policies),
+        policies=policies,
         counters=parsed(node_files.COUNTERS, "its XFRM error counters", _counters),
         boot_id=beside.boot_id,
         internal_ips=tuple(node_ips),

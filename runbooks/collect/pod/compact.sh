@@ -24,11 +24,20 @@ hashes() {
 }
 
 states() {
-  local lines keys
+  local lines line keys=() IFS=$'\n'
   lines=$(ip -s xfrm state | awk -v sample="$1" -v only="${2:+ $2 }" "$dump$base64$compact") || return
-  keys=$(sed -n 's/^k 0x/0x/p' <(printf '%s\n' "$lines"))
-  # shellcheck disable=SC2086  # one argument for each
-  { hashes $keys && printf '%s\n' "$lines"; } | awk "$base64$hashes"
+  for line in $lines; do
+    case $line in "k 0x"*) keys+=("${line#k }") ;; esac
+  done
+  { hashes "${keys[@]}" && printf '%s\n' "$lines"; } | awk "$base64$hashes"
+}
+
+# So many that there is one for each of many peers, which the states tell as well.
+policies() {
+  local lines
+  lines=$(ip xfrm policy | awk "$policies") || return
+  if [ "${lines##*= }" -gt 256 ]; then lines='= many'; fi
+  printf '%s\n' "$lines"
 }
 
 # Interfaces of pods have no address of this scope.
@@ -36,12 +45,13 @@ addresses() {
   ip a | awk '/^[0-9]/ { name = $0; next } $1 ~ /^inet/ && /scope global/ { print name; print }'
 }
 
-part date date +%s.%N
+part date clock
 part xfrm-compact states "$1" "$2"
 part cat--proc-net-xfrm_stat counters
 [ "$1" = first ] || exit 0
 part cat--proc-sys-kernel-random-boot_id cat /proc/sys/kernel/random/boot_id
 part ip-a addresses
+part xfrm-policies policies
 part cilium-dbg-version version
 part cilium-dbg-encrypt-status--o-json keys_in_use
 exit 0

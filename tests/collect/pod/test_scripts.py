@@ -14,8 +14,9 @@ from runbooks.collect.pod import script
 from runbooks.collect.pod.answers import read_answer
 from runbooks.xfrm.brief import FailingState, StateAges, StateSums, parse_brief
 from runbooks.xfrm.compact import CompactStates, parse_compact
+from runbooks.xfrm.compact_policies import CompactPolicyError, parse_compact_policies
 from runbooks.xfrm.model import Direction, Mark, XfrmState
-from runbooks.xfrm.text import parse_state_text
+from runbooks.xfrm.text import parse_policy_text, parse_state_text
 from tests.xfrm.render import Style, render_state
 
 KEY = bytes(range(20))
@@ -75,6 +76,36 @@ KINDS = {
     "no key ID": dataclasses.replace(INBOUND, spi=16),
     "no SPI": dataclasses.replace(INBOUND, spi=0x10000003),
 }
+POLICIES = """\
+src 0.0.0.0/0 dst 10.0.2.0/24 uid 0
+\tdir out priority 0
+\tmark 0x23e00/0xffffff00
+\ttmpl src 10.0.1.10 dst 10.0.2.10
+\t\tproto esp spi 0x00000003 reqid 1 mode tunnel
+src 0.0.0.0/0 dst 10.0.3.0/24
+\tdir out priority 0 ptype main
+\tmark 0x33e00/0xffffff00
+\ttmpl src 10.0.1.10 dst 10.0.3.10
+\t\tproto esp spi 0x00000003(3) reqid 1(0x00000001) mode tunnel
+src 0.0.0.0/0 dst 0.0.0.0/0
+\tdir out action block priority 100
+\tmark 0xe00/0xf00
+src 0.0.0.0/0 dst 0.0.0.0/0
+\tdir fwd priority 2975
+\ttmpl src 0.0.0.0 dst 10.0.1.10
+\t\tproto esp reqid 1 mode tunnel
+\t\tlevel use
+src ::/0 dst ::/0
+\tsocket in priority 0
+src 192.0.2.1/32 dst 192.0.2.2/32 proto tcp
+\tdir in priority 7
+\ttmpl src 0.0.0.0 dst 0.0.0.0
+\t\tproto comp reqid 2 mode transport
+\ttmpl src 192.0.2.3 dst 192.0.2.4
+\t\tproto esp reqid 3 mode transport
+"""
+
+
 # How long the lines of a bitmap are goes with whether an output mark has a mask:
 # neither is read.
 STYLES = [
@@ -96,7 +127,8 @@ def node(tmp_path):
     commands.mkdir()
     dump = tmp_path / "dump"
     for name, body in {
-        "ip": f'case "$*" in *state*) cat {dump};; *) cat {tmp_path}/addresses;; esac',
+        "ip": f'case "$*" in *state*) cat {dump};; *policy*) cat {tmp_path}/policies'
+        f";; *) cat {tmp_path}/addresses;; esac",
         "cilium-dbg": 'case $1 in version) echo "Client: 1.18.0 abc go version x"; '
         'echo "Daemon: 1.18.1 abc go version x";; '
         """*) echo '{ "ipsec": {'; echo '"keys-in-use": 1, "x": 2 } }';; esac""",
@@ -105,6 +137,7 @@ def node(tmp_path):
         command = commands / name
         command.write_text(f"#!/bin/sh\n{body}\n")
         command.chmod(0o755)
+    (tmp_path / "policies").write_text(POLICIES)
     (tmp_path / "addresses").write_text(
         "1: lo: <LOOPBACK,UP>\n    inet 127.0.0.1/8 scope host lo\n"
         f"2: eth0: <UP>\n    link/ether x\n    inet {OWN}/24 brd 1 scope global eth0\n"
@@ -263,6 +296,36 @@ def test_answer_becomes_a_node(node, name):
     else:
         assert read.states is None
         assert read.brief.states == 2
+
+
+def test_policies_are_those_of_the_text(node):
+    found = parse_compact_policies(parts(node("compact", "", "first"))["xfrm-policies"])
+
+    assert list(found) == parse_policy_text(POLICIES)
+    assert len(found) == 5
+
+
+def test_policies_of_hundreds_of_peers_are_left_out(node, tmp_path):
+    one = POLICIES.partition("src 0.0.0.0/0 dst 10.0.3")[0]
+    few = parts(node("compact", "", "first"))["xfrm-policies"]
+    (tmp_path / "more").write_text(one * 257)
+    ip = tmp_path / "bin" / "ip"
+    ip.write_text(ip.read_text().replace("/policies", "/more"))
+
+    many = parts(node("compact", "", "first"))["xfrm-policies"]
+
+    assert many == "= many\n"
+    assert parse_compact_policies(many) is None
+    assert few != many
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "= 1", "0 a 0000 b\n= 1", "> out allow\n= 0", "> a b c d e\n0 f 0\n= 1"],
+)
+def test_policies_that_are_damaged_are_refused(text):
+    with pytest.raises(CompactPolicyError, match="line "):
+        parse_compact_policies(text)
 
 
 def test_sums_ages_and_failing_states(node):
