@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runbooks.xfrm.compact import CompactStates
     from runbooks.xfrm.model import XfrmPolicy, XfrmState
 
 
@@ -57,6 +58,8 @@ class NodeSnapshot:
             clock of ``added_s`` and ``used_s`` of its states; ``None`` if
             nothing tells.
         unread: What could not be read, a sentence each, for the operator.
+        compact: Cilium's XFRM states in columns, where there are too many for
+            objects; ``states`` is ``None`` then.
     """
 
     name: str
@@ -70,6 +73,12 @@ class NodeSnapshot:
     read_s: float | None = None
     clock_s: float | None = None
     unread: tuple[str, ...] = ()
+    compact: CompactStates | None = None
+
+    @property
+    def states_read(self) -> bool:
+        """Whether its XFRM states were read, in either form."""
+        return self.states is not None or self.compact is not None
 
 
 @dataclass(frozen=True, slots=True)

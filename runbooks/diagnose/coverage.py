@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import NodeReading
-from runbooks.xfrm.model import Direction
 
 if TYPE_CHECKING:
     from runbooks.diagnose.view import View
+    from runbooks.snapshot import NodeSnapshot
 
 
 def node_readings(view: View) -> tuple[NodeReading, ...]:
@@ -67,16 +68,15 @@ def unnamed_peers(view: View) -> dict[str, set[str]]:
     if view.samples.first.cluster.cilium_nodes:
         return {}
     groups: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for node, state in view.strays():
-        inbound = state.direction is Direction.IN
-        node_id = state.mark.node_id if state.mark else 0
-        groups[node, node_id].add(state.source if inbound else state.destination)
+    for stray in view.strays:
+        groups[stray.node, stray.node_id].add(stray.address)
     peers: dict[str, set[str]] = defaultdict(set)
     for (node, _), addresses in groups.items():
         peers[min(addresses, key=_address_order)].add(node)
     return dict(peers)
 
 
+@cache
 def _address_order(address: str) -> tuple[int, int]:
     try:
         ip = ipaddress.ip_address(address)
@@ -88,7 +88,11 @@ def _address_order(address: str) -> tuple[int, int]:
 def _encrypts(view: View) -> bool:
     """Whether the cluster is known to use IPsec; a lone node has no states."""
     return view.samples.first.cluster.config.get("enable-ipsec") == "true" or any(
-        state.direction is not None
-        for node in view.read
-        for state in view.nodes[node].states or ()
+        _has_states(view.nodes[node]) for node in view.read
     )
+
+
+def _has_states(node: NodeSnapshot) -> bool:
+    if node.compact is not None:
+        return len(node.compact) > 0
+    return any(state.direction is not None for state in node.states or ())
