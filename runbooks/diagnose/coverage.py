@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import NodeReading
+from runbooks.diagnose.sums import summed_up
 
 if TYPE_CHECKING:
     from runbooks.diagnose.view import View
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 def node_readings(view: View) -> tuple[NodeReading, ...]:
     """Every node that should have been read, and whether it was."""
     names = {*view.nodes, *view.samples.first.cluster.cilium_nodes}
+    read = view.read | summed_up(view)
     return tuple(
-        NodeReading(name, read=name in view.read)
+        NodeReading(name, read=name in read)
         for name in (*sorted(names), *sorted(unnamed_peers(view)))
     )
 
@@ -27,15 +29,16 @@ def unread_sentences(view: View) -> tuple[str, ...]:
     """What could not be read, a sentence each."""
     first, second = view.samples.first, view.samples.second
     sentences: list[str] = list(first.cluster.unread)
+    answered = view.read | summed_up(view)
     for name in sorted({*first.nodes, *first.cluster.cilium_nodes}):
         node = first.nodes.get(name)
         if node is not None:
             sentences.extend(node.unread)
-        if name not in view.read and (node is None or not node.unread):
+        if name not in answered and (node is None or not node.unread):
             sentences.append(f"{name}: its XFRM states were not read.")
     if second is not None:
         for node in second.nodes.values():
-            if node.name in view.read:
+            if node.name in answered:
                 sentences.extend(f"{text} (second sample)" for text in node.unread)
     for name, where in sorted(unnamed_peers(view).items()):
         sentences.append(
@@ -53,7 +56,7 @@ def unread_sentences(view: View) -> tuple[str, ...]:
 def everything_needed(view: View) -> bool:
     """Whether the states of every node were read, and there are any."""
     return (
-        bool(view.read)
+        bool(view.read or summed_up(view))
         and all(reading.read for reading in node_readings(view))
         and _encrypts(view)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
+from runbooks.diagnose.sums import compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,8 @@ def missing_states(view: View) -> Iterable[Finding]:
     if not view.spis and config.get("enable-ipsec") != "true":
         return
     for source, destination in view.expected_pairs:
-        yield from _of_pair(view, source, destination)
+        if compared(view.nodes[source], view.nodes[destination]):
+            yield from _of_pair(view, source, destination)
 
 
 def _of_pair(view: View, source: str, destination: str) -> Iterable[Finding]:

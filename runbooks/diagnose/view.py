@@ -192,16 +192,25 @@ class View:
     def spis(self) -> frozenset[int]:
         """SPIs of the tunnels inside this cluster."""
         if self._sifted:
-            return self._sifted.spis
-        return frozenset(tunnel.spi for tunnel in self.tunnels)
+            found = self._sifted.spis
+        else:
+            found = frozenset(tunnel.spi for tunnel in self.tunnels)
+        summed = (node.brief.spis for node in self.nodes.values() if node.brief)
+        return found.union(*summed)
 
     @cached_property
     def senders(self) -> Mapping[int, frozenset[str]]:
-        """By SPI, the nodes that have an outbound state of a tunnel under it."""
+        """By SPI, the nodes that have an outbound state of a tunnel under it.
+
+        Nodes of which only sums were read count for every SPI that they hold.
+        """
         found: dict[int, set[str]] = {spi: set() for spi in sorted(self.spis)}
         for tunnel in self.tunnels:
             if tunnel.outbound:
                 found[tunnel.spi].add(tunnel.source)
+        for node in self.nodes.values():
+            for spi in node.brief.spis if node.brief else ():
+                found[spi].add(node.name)
         rest = self._sifted.senders if self._sifted else {}
         return {s: frozenset(found[s]) | rest.get(s, frozenset()) for s in found}
 
