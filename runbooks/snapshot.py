@@ -59,7 +59,7 @@ class NodeSnapshot:
             clock of ``added_s`` and ``used_s`` of its states; ``None`` if
             nothing tells.
         unread: What could not be read, a sentence each, for the operator.
-        compact: Cilium's XFRM states as a table, where there are too many for
+        compact: Cilium's XFRM states in columns, where there are too many for
             objects; ``states`` is ``None`` then.
         brief: What its XFRM states sum up to, where it was asked for no more;
             ``states`` may be ``None`` then.
