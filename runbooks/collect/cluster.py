@@ -20,7 +20,7 @@ from runbooks.collect.objects import (
     why_not_running,
 )
 from runbooks.collect.pod import script
-from runbooks.collect.pod.answers import read_answer
+from runbooks.collect.pod.answers import in_objects, read_answer
 from runbooks.snapshot import ClusterFacts, NodeSnapshot, Samples, Snapshot
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class ClusterReader:
         if policies:
             answers = self.read_nodes(objects, full=False, policies=True)
         else:
-            answers = self.ask_nodes(objects, _ask_numbers, read_answer)
+            answers = self.ask_nodes(objects, _ask_numbers, _read_objects)
         return snapshot_of(answers, objects)
 
     def run(self, argv: Sequence[str], node: str | None = None) -> dict[str, Ran]:
@@ -288,6 +288,10 @@ class ClusterReader:
 
 def _ask_numbers(run: AgentExec, pod: str) -> Answer:
     return run.ask(pod, script("compact"), ["second"], NODE_LIMIT_S)
+
+
+def _read_objects(name: str, files: node_files.NodeFiles) -> NodeSnapshot:
+    return in_objects(read_answer(name, files))
 
 
 def snapshot_of(answers: Mapping[str, NodeAnswer], objects: ClusterObjects) -> Snapshot:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from runbooks.collect.cluster import snapshot_of
 from runbooks.collect.pod import script
-from runbooks.collect.pod.answers import own_addresses, read_answer
+from runbooks.collect.pod.answers import in_objects, own_addresses, read_answer
 from runbooks.collect.signs import signs
 from runbooks.snapshot import NodeSnapshot, Samples, Snapshot
 from runbooks.xfrm.compact import CompactStates
@@ -37,6 +37,8 @@ NODE_BYTES = 1_000
 SURELY_CHEAP_NODES = 16
 #: With more nodes that show something, every node is read.
 MOST_CLOSE_LOOKS = 32
+#: A node with more states keeps them in columns.
+MOST_OBJECTS = 256
 #: How long a node may take: for its sums, and for its states.
 BRIEF_LIMIT_S = 30.0
 STATES_LIMIT_S = 60.0
@@ -150,7 +152,7 @@ class _Nodes:
         answers = self._reader.ask_nodes(
             self._objects, ask, read_answer, names, keep_files=False
         )
-        return {name: answer.node for name, answer in answers.items()}
+        return {n: in_objects(a.node, MOST_OBJECTS) for n, a in answers.items()}
 
     def _addresses(
         self, names: Collection[str], read: Mapping[str, NodeSnapshot]
@@ -165,9 +167,7 @@ class _Nodes:
             if name in read:
                 found.update(read[name].internal_ips)
                 found.update(read[name].cilium_internal_ips)
-                found.update(
-                    own_addresses(CompactStates.of_states(read[name].states or ()))
-                )
+                found.update(_own_addresses(read[name]))
         return frozenset(found)
 
     def _snapshot(self, nodes: Mapping[str, NodeSnapshot]) -> Snapshot:
@@ -198,6 +198,12 @@ class _Nodes:
                 counters=before.counters if earlier else node.counters,
             )
         return self._snapshot(nodes)
+
+
+def _own_addresses(node: NodeSnapshot) -> frozenset[str]:
+    if node.compact is not None:
+        return own_addresses(node.compact)
+    return own_addresses(CompactStates.of_states(node.states or ()))
 
 
 def _of_peers(

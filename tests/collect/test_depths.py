@@ -33,6 +33,13 @@ def cluster():
     return MadeUpCluster(LARGE)
 
 
+@pytest.fixture(params=["objects", "columns"])
+def form(request, monkeypatch):
+    """The form that states have in between: it makes no difference."""
+    if request.param == "columns":
+        monkeypatch.setattr(depths, "MOST_OBJECTS", 10)
+
+
 def asked(cluster, kind, sample=None):
     return sorted(n for n, k, s in cluster.asked if k == kind and sample in {None, s})
 
@@ -124,6 +131,7 @@ def test_report_says_what_was_not_compared(check, cluster):
     assert "Both ends of every tunnel" not in to_text(diagnosis)
 
 
+@pytest.mark.usefixtures("form")
 def test_busy_stale_pair_is_found_through_what_its_receiver_refused(check, cluster):
     stale(cluster, "n7", "n9", refused=12)
     # Nothing but what the receiver refused shows.
@@ -140,6 +148,7 @@ def test_busy_stale_pair_is_found_through_what_its_receiver_refused(check, clust
     assert max(moved["n20"]) < 1_500
 
 
+@pytest.mark.usefixtures("form")
 def test_idle_stale_pair_is_found_through_its_young_states(check, cluster):
     stale(cluster, "n7", "n9")
 
@@ -160,6 +169,7 @@ def test_idle_stale_pair_that_shows_nothing_needs_an_audit(check, cluster):
     assert pairs(check(cluster, audit=True)) == {("n7", "n9")}
 
 
+@pytest.mark.usefixtures("form")
 def test_node_that_lacks_a_peer_is_found(check, cluster):
     def lose(rows):
         return rows[~towards(rows, cluster.position("n9"))]
@@ -259,6 +269,7 @@ def test_node_that_joined_explains_the_young_states_of_its_peers(check, cluster)
     assert asked(cluster, "compact") == []
 
 
+@pytest.mark.usefixtures("form")
 def test_node_that_made_all_its_states_anew_unnoticed_is_looked_at(check, cluster):
     def remake(rows):
         rows["added_s"] += 3600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runbooks.collect import node_files
@@ -33,7 +34,7 @@ def read_answer(name: str, files: NodeFiles) -> NodeSnapshot:
         files: The parts of the answer.
 
     Returns:
-        The node's part of a snapshot, with what could not be read.
+        The node's part of a snapshot, its states in columns.
     """
     unread: list[str] = []
 
@@ -54,7 +55,6 @@ def read_answer(name: str, files: NodeFiles) -> NodeSnapshot:
     beside = node_files.facts_beside_states(files)
     return NodeSnapshot(
         name=name,
-        states=None if compact is None else compact.to_states(),
         policies=policies,
         counters=parsed(node_files.COUNTERS, "its XFRM error counters", _counters),
         boot_id=beside.boot_id,
@@ -63,8 +63,21 @@ def read_answer(name: str, files: NodeFiles) -> NodeSnapshot:
         agent=beside.agent,
         clock_s=beside.clock_s,
         unread=tuple(unread),
+        compact=compact,
         brief=parsed(BRIEF, "what its XFRM states sum up to", parse_brief),
     )
+
+
+def in_objects(node: NodeSnapshot, most: int | None = None) -> NodeSnapshot:
+    """Bring a node's states from columns into objects.
+
+    Args:
+        node: The node.
+        most: How many states there may be; more stay in columns.
+    """
+    if node.compact is None or (most is not None and len(node.compact) > most):
+        return node
+    return replace(node, states=node.compact.to_states(), compact=None)
 
 
 def own_addresses(states: CompactStates) -> frozenset[str]:

@@ -11,7 +11,7 @@ import pytest
 from runbooks.collect.agent_exec import _COMPLAINTS, _PART
 from runbooks.collect.node_files import NodeFile
 from runbooks.collect.pod import script
-from runbooks.collect.pod.answers import read_answer
+from runbooks.collect.pod.answers import in_objects, read_answer
 from runbooks.xfrm.brief import FailingState, StateAges, StateSums, parse_brief
 from runbooks.xfrm.compact import CompactStates, parse_compact
 from runbooks.xfrm.compact_policies import CompactPolicyError, parse_compact_policies
@@ -292,9 +292,11 @@ def test_answer_becomes_a_node(node, name):
     if name == "compact":
         assert read.internal_ips == (OWN,)
         assert read.cilium_internal_ips == ("10.0.1.9",)
-        assert len(read.states) == 2
+        assert len(read.compact) == 2
+        assert len(in_objects(read, 2).states) == 2
+        assert in_objects(read, 1) is read
     else:
-        assert read.states is None
+        assert not read.states_read
         assert read.brief.states == 2
 
 
