@@ -72,7 +72,7 @@ def _write_node(folder: Path, answer: NodeAnswer) -> None:
     commands = folder / "cmd"
     commands.mkdir(parents=True)
     for name, file in answer.files.items():
-        (commands / f"{name}.md").write_text(file.text.rstrip("\n") + "\n")
+        (commands / f"{name}.md").write_text(file.text)
 
 
 def _write_objects(folder: Path, recording: Recording) -> None:

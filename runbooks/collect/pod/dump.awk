@@ -24,7 +24,7 @@ $1 == "replay-window" && stats {
   stats = 2
 }
 $1 == "stats:" { stats = 1 }
-/^[ \t]*(output-)?mark / { for (i = 1; i < NF; i++) if ($i == "mark") mark = hex($(i + 1)) }
+/^[ \t]*(output-)?mark / { for (i = 1; i < NF; i++) if ($i == "mark") mark = of_mark($(i + 1)) }
 /^[ \t]*(aead|auth|auth-trunc|enc) / {
   other_key = key
   key = numbered($3)
@@ -64,6 +64,13 @@ function hex(word) {
   sub(/[,\/].*/, "", word)
   if (word !~ /^0x[0-9a-f]+$/ || length(word) > 10) fail("a number is malformed")
   return substr("00000000" substr(word, 3), length(word) - 1)
+}
+# Older iproute2 prints the value as a signed decimal number, and C no 0x before 0.
+function of_mark(word) {
+  sub(/\/.*/, "", word)
+  if (word !~ /^-?[0-9]+$/) return hex(word)
+  if (word < 0) word += 4294967296
+  return sprintf("%04x%04x", int(word / 65536), word % 65536)
 }
 function decimal(word) {
   sub(/,$/, "", word)

@@ -17,7 +17,7 @@ from runbooks.xfrm.compact import CompactStates, parse_compact
 from runbooks.xfrm.compact_policies import CompactPolicyError, parse_compact_policies
 from runbooks.xfrm.model import Direction, Mark, XfrmState
 from runbooks.xfrm.text import parse_policy_text, parse_state_text
-from tests.xfrm.render import Style, render_state
+from tests.xfrm.render import VERSIONS, Style, render_state
 
 KEY = bytes(range(20))
 OWN, PEER = "10.0.1.10", "10.0.2.10"
@@ -73,6 +73,7 @@ KINDS = {
     "leap day": dataclasses.replace(INBOUND, added_s=1709251199, used_s=951782400),
     "new kernel": dataclasses.replace(INBOUND, if_id=7, dir=Direction.IN),
     "not Cilium's": dataclasses.replace(INBOUND, mark=None),
+    "no mark in a mask": dataclasses.replace(INBOUND, mark=Mark(0, 0xF00)),
     "no key ID": dataclasses.replace(INBOUND, spi=16),
     "no SPI": dataclasses.replace(INBOUND, spi=0x10000003),
 }
@@ -106,18 +107,19 @@ src 192.0.2.1/32 dst 192.0.2.2/32 proto tcp
 """
 
 
-# How long the lines of a bitmap are goes with whether an output mark has a mask:
-# neither is read.
-STYLES = [
-    Style(detailed, own_line, words, numbers, key, unmasked)
-    for detailed, own_line, numbers, key, (words, unmasked) in product(
-        (True, False),
-        (True, False),
-        (True, False),
-        ("clear", "hashed", "hidden"),
-        ((8, True),),
+PRODUCT = product((True, False), (True, False), (True, False))
+STYLES = {
+    f"{detailed} {own_line} {numbers} {key}": Style(
+        detailed=detailed,
+        output_mark_on_own_line=own_line,
+        sequence_on_own_lines=numbers,
+        key=key,
+        words_per_line=4 if own_line else 8,
+        unmasked_output_mark=own_line,
     )
-] + [Style(words_per_line=4)]
+    for detailed, own_line, numbers in PRODUCT
+    for key in ("clear", "hashed", "hidden")
+} | VERSIONS
 
 
 @pytest.fixture
@@ -176,14 +178,14 @@ def rendered(states, style=PLAIN_STYLE):
 
 
 def test_pods_states_are_those_of_the_text_in_every_layout(node):
-    for style in STYLES:
+    for name, style in STYLES.items():
         text = rendered(KINDS.values(), style)
 
         found = parse_compact(parts(node("compact", text, "first"))["xfrm-compact"])
 
-        assert found == CompactStates.of_states(parse_state_text(text)), style
-        assert len(found) == len(KINDS) - 3
-        assert found.others == 3
+        assert found == CompactStates.of_states(parse_state_text(text)), name
+        assert len(found) == len(KINDS) - 4
+        assert found.others == 4
 
 
 @pytest.mark.parametrize("kind", KINDS)
