@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2329  # awk programs; called through "part"
 # A node in a few hundred bytes. Argument: which sample, first or second.
-brief() { ip -s xfrm state | awk "$dump$brief"; }
+brief() { ip -s xfrm state | awk "$mark$dump$brief"; }
 
 part date clock
 part xfrm-brief brief

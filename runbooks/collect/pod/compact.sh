@@ -25,7 +25,7 @@ hashes() {
 
 states() {
   local lines line keys=() IFS=$'\n'
-  lines=$(ip -s xfrm state | awk -v sample="$1" -v only="${2:+ $2 }" "$dump$base64$compact") || return
+  lines=$(ip -s xfrm state | awk -v sample="$1" -v only="${2:+ $2 }" "$mark$dump$base64$compact") || return
   for line in $lines; do
     case $line in "k 0x"*) keys+=("${line#k }") ;; esac
   done
@@ -35,7 +35,7 @@ states() {
 # So many that there is one for each of many peers, which the states tell as well.
 policies() {
   local lines
-  lines=$(ip xfrm policy | awk "$policies") || return
+  lines=$(ip xfrm policy | awk "$mark$policies") || return
   if [ "${lines##*= }" -gt 256 ]; then lines='= many'; fi
   printf '%s\n' "$lines"
 }

@@ -65,13 +65,6 @@ function hex(word) {
   if (word !~ /^0x[0-9a-f]+$/ || length(word) > 10) fail("a number is malformed")
   return substr("00000000" substr(word, 3), length(word) - 1)
 }
-# Older iproute2 prints the value as a signed decimal number, and C no 0x before 0.
-function of_mark(word) {
-  sub(/\/.*/, "", word)
-  if (word !~ /^-?[0-9]+$/) return hex(word)
-  if (word < 0) word += 4294967296
-  return sprintf("%04x%04x", int(word / 65536), word % 65536)
-}
 function decimal(word) {
   sub(/,$/, "", word)
   if (word !~ /^[0-9]+$/) fail("a number is malformed")

@@ -18,9 +18,8 @@ $1 == "dir" {
 }
 # The upper half of a mark is the node ID, another one for each peer.
 $1 == "mark" {
-  split($2, halves, "/")
-  id = substr("00000000" substr(halves[1], 3), length(halves[1]) - 1)
-  mark = "0x" substr(id, 5) "/" halves[2]
+  id = of_mark($2)
+  mark = "0x" substr(id, 5) "/" substr($2, index($2, "/") + 1)
   id = substr(id, 1, 4)
 }
 $1 == "tmpl" {
@@ -38,10 +37,16 @@ $1 == "proto" {
 }
 $1 == "level" { level = $2 }
 END {
+  if (failed) exit 65
   finish()
   print "= " policies + 0
 }
 
+function fail(why) {
+  if (!failed) print why " (line " NR ")" > "/dev/stderr"
+  failed = 1
+  exit 65
+}
 # Policies of sockets have no direction here.
 function finish() {
   if (direction == "") return

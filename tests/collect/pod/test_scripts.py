@@ -85,7 +85,7 @@ src 0.0.0.0/0 dst 10.0.2.0/24 uid 0
 \t\tproto esp spi 0x00000003 reqid 1 mode tunnel
 src 0.0.0.0/0 dst 10.0.3.0/24
 \tdir out priority 0 ptype main
-\tmark 0x33e00/0xffffff00
+\tmark -2147271168/0xffffff00
 \ttmpl src 10.0.1.10 dst 10.0.3.10
 \t\tproto esp spi 0x00000003(3) reqid 1(0x00000001) mode tunnel
 src 0.0.0.0/0 dst 0.0.0.0/0
