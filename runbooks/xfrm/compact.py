@@ -32,7 +32,7 @@ from runbooks.xfrm.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -198,14 +198,9 @@ def parse_compact(text: str | bytes) -> CompactStates:
     count, others = _last_line(content, starts, ends)
     is_address = heads == _AT
     is_address[-1] = False
-    addresses = tuple(
-        _address(content[begin + 1 : end], line + 1)
-        for line, begin, end in zip(
-            np.flatnonzero(is_address).tolist(),
-            starts[is_address].tolist(),
-            ends[is_address].tolist(),
-            strict=True,
-        )
+    spans = zip(starts[is_address].tolist(), ends[is_address].tolist(), strict=True)
+    addresses = _addresses(
+        [content[begin + 1 : end] for begin, end in spans], np.flatnonzero(is_address)
     )
     lines = np.flatnonzero(~is_address[:-1])
     if len(lines) != count:
@@ -219,7 +214,8 @@ def parse_compact(text: str | bytes) -> CompactStates:
         known[these] = True
         if len(these):
             begins = starts[lines[these]]
-            digits = _VALUES[buffer[begins[:, None] + np.arange(width)]]
+            # A column of digits is then one piece of memory.
+            digits = _VALUES[buffer[begins + np.arange(width)[:, None]]]
             rows[these] = _decoded(digits, columns, lines[these], len(addresses))
     if not known.all():
         raise CompactError(
@@ -247,7 +243,7 @@ def _decoded(
     """Decode lines of one width.
 
     Args:
-        digits: Values of the digits, one row per line.
+        digits: Values of the digits, one column per line.
         columns: What they stand for.
         lines: Positions of the lines in the text.
         addresses: How many there are.
@@ -257,16 +253,17 @@ def _decoded(
         if not fine.all():
             raise CompactError(int(lines[np.argmin(fine)]) + 1, problem)
 
-    require((digits != _NO_DIGIT).all(axis=1), "not a digit of base64")
-    rows = np.zeros(len(digits), dtype=ROW)
+    require((digits != _NO_DIGIT).all(axis=0), "not a digit of base64")
+    rows = np.zeros(len(lines), dtype=ROW)
     at = 0
     numbers: dict[str, NDArray[Any]] = {}
     for name, width in columns.items():
-        number = digits[:, at].astype(np.uint64)
+        number = digits[at].astype(np.uint64)
         if width == 11:  # 66 bits
             require(number < 16, f"{name} does not fit 64 bits")
         for position in range(at + 1, at + width):
-            number = (number << np.uint64(6)) | digits[:, position]
+            number <<= np.uint64(6)
+            number |= digits[position]
         at += width
         numbers[name] = number
     kind = numbers.pop("kind")
@@ -293,11 +290,16 @@ def _canonical(address: str) -> str:
     return str(ipaddress.ip_address(address))
 
 
-def _address(word: bytes, line: int) -> str:
+def _addresses(words: Sequence[bytes], lines: NDArray[Any]) -> tuple[str, ...]:
+    """Read addresses; ``lines`` has the positions of theirs in the text."""
+    texts = b"\n".join(words).decode().split("\n") if words else []
+    found: list[str] = []
     try:
-        return _canonical(word.decode())
+        found.extend(map(_canonical, texts))
     except ValueError:
+        line = int(lines[len(found)]) + 1
         raise CompactError(line, "not an address") from None
+    return tuple(found)
 
 
 def _row(state: XfrmState, positions: dict[str, int]) -> tuple[int, ...]:
