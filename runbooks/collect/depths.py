@@ -66,14 +66,14 @@ def read_for_check(
         return nodes.audit(interval_s)
     first = nodes.brief("first")
     if _audit_bytes(first) < CHEAP_AUDIT_BYTES:
-        return nodes.audit(interval_s)
+        return nodes.audit(interval_s, first)
     time.sleep(interval_s)
-    second = nodes.brief("second")
+    second = nodes.brief("second", _answering(first))
     shown = signs(first, second)
     if not shown:
         return _with_zeros(Samples(first, second))
     if len(shown) > MOST_CLOSE_LOOKS:
-        return nodes.audit(interval_s)
+        return nodes.audit(interval_s, Snapshot({**first.nodes, **second.nodes}))
     return nodes.close_look(Samples(first, second), shown, interval_s)
 
 
@@ -92,22 +92,31 @@ class _Nodes:
         alone = facts.config.get("cluster-id") in {None, "", "0"}
         return alone and len(self._objects.pods) <= SURELY_CHEAP_NODES
 
-    def audit(self, interval_s: float) -> Samples:
-        """Read the states of every node, twice."""
-        first = self._states("first")
+    def audit(self, interval_s: float, asked: Snapshot | None = None) -> Samples:
+        """Read the states of every node, twice.
+
+        A pod that hung once is not waited for again.
+
+        Args:
+            interval_s: Seconds between the samples.
+            asked: What the nodes answered before, if they were asked.
+        """
+        if asked is None:
+            first = self._states("first")
+        else:
+            first = dict(asked.nodes) | self._states("first", _answering(asked))
         time.sleep(interval_s)
-        # A pod that hung once is not waited for again.
-        again = [name for name, node in first.items() if node.states_read]
-        second = self._states("second", again)
+        read = [name for name, node in first.items() if node.states_read]
+        second = self._states("second", read)
         return _with_zeros(Samples(self._snapshot(first), self._snapshot(second)))
 
-    def brief(self, sample: str) -> Snapshot:
-        """Read what the states of every node sum up to."""
+    def brief(self, sample: str, names: Collection[str] | None = None) -> Snapshot:
+        """Read what the states of nodes sum up to; of every node if none is named."""
 
         def ask(run: AgentExec, pod: str) -> Answer:
             return run.ask(pod, script("brief"), [sample], BRIEF_LIMIT_S)
 
-        answers = self._reader.ask_nodes(self._objects, ask, read_answer)
+        answers = self._reader.ask_nodes(self._objects, ask, read_answer, names)
         return snapshot_of(answers, self._objects)
 
     def close_look(
@@ -125,7 +134,7 @@ class _Nodes:
         first = self._states("first", names)
         for_them = self._addresses(names, first)
         asked = frozenset(names)
-        others = {n for n, node in brief.second.nodes.items() if node.brief} - asked
+        others = _answering(brief.second) - asked
         first |= _of_peers(self._states("first", others, for_them), asked)
         time.sleep(interval_s)
         second = self._states("second", names)
@@ -198,6 +207,11 @@ class _Nodes:
                 counters=before.counters if earlier else node.counters,
             )
         return self._snapshot(nodes)
+
+
+def _answering(read: Snapshot) -> set[str]:
+    """Names of the nodes whose pods gave an answer, however poor."""
+    return {name for name, node in read.nodes.items() if node.clock_s is not None}
 
 
 def _own_addresses(node: NodeSnapshot) -> frozenset[str]:

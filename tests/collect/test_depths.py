@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from runbooks.collect import depths
+from runbooks.collect.agent_exec import ExecRefusedError
 from runbooks.collect.depths import read_for_check
+from runbooks.collect.errors import NotPermittedError
 from runbooks.diagnose import diagnose
 from runbooks.diagnose.finding import Depth
 from runbooks.report.json import as_data
@@ -303,6 +305,29 @@ def test_hanging_pod_hides_no_other_and_is_not_waited_for_twice(check, cluster):
     assert asked(cluster, "compact").count("n50") == 0
 
 
+@pytest.mark.parametrize("size", [3, 40, LARGE])
+def test_missing_right_is_named_once_where_no_pod_may_be_entered(check, size):
+    cluster = MadeUpCluster(size)
+    for node in cluster.nodes.values():
+        node.error = ExecRefusedError("get on pods/exec")
+
+    with pytest.raises(NotPermittedError, match="right to get on pods/exec in names"):
+        check(cluster)
+
+
+@pytest.mark.parametrize("size", [3, 40, LARGE])
+def test_pod_that_may_not_be_entered_hides_no_other(check, size):
+    cluster = MadeUpCluster(size)
+    cluster.nodes["n2"].error = ExecRefusedError("get on pods/exec")
+
+    diagnosis = check(cluster)
+
+    assert (diagnosis.verdict, diagnosis.exit_code) == ("unknown", 3)
+    assert [n.name for n in diagnosis.nodes if not n.read] == ["n2"]
+    assert any("get on pods/exec" in sentence for sentence in diagnosis.incomplete)
+    assert [name for name, _, _ in cluster.asked].count("n2") == 1
+
+
 def test_unread_node_in_a_healthy_cluster_is_an_unknown_verdict(check, cluster):
     cluster.nodes["n50"].error = HANGS
 
@@ -341,11 +366,14 @@ def test_close_look_that_fails_leaves_its_node_unread(check, cluster, monkeypatc
 def test_many_nodes_that_show_something_are_an_audit(check, cluster):
     for number in range(1, 40):
         cluster.nodes[f"n{number}"].rising = {"XfrmInNoStates": 1}
+    cluster.nodes["n50"].error = HANGS
 
     diagnosis = check(cluster)
 
     assert diagnosis.depth is Depth.AUDIT
-    assert len(asked(cluster, "compact", "first")) == LARGE
+    assert len(asked(cluster, "compact", "first")) == LARGE - 1
+    assert [n.name for n in diagnosis.nodes if not n.read] == ["n50"]
+    assert any("n50: not read, no answer" in s for s in diagnosis.incomplete)
 
 
 def test_first_sample_ends_before_the_second_begins(check, cluster):
