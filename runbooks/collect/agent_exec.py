@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ _COMPLAINTS = re.compile(
 _REFUSED_VERB = re.compile(r'cannot (\w+) resource "pods/exec"')
 
 #: Reads a script of a known length, which has no end, and runs it.
-_EVALUATE = 'length=$1; shift; eval "$(head -c "$length")"'
+_EVALUATE = 'eval "$(head -c "$1")"'
 
 #: Exit status of what could not be started, as shells have it.
 NOT_RUN = 127
@@ -113,8 +114,8 @@ class AgentExec:
     ) -> Answer:
         """Run a script that prints its answer in parts.
 
-        It goes over standard input: as an argument it would be part of an address,
-        and proxies refuse addresses of more than 8 KiB.
+        It goes over standard input, with its arguments: those of a command are part
+        of an address, and proxies refuse addresses of more than 8 KiB.
 
         Args:
             pod: Name of the pod.
@@ -128,8 +129,8 @@ class AgentExec:
         Raises:
             ExecError: The command could not be run or did not end in time.
         """
-        given = script.encode()
-        command = ["bash", "-c", _EVALUATE, "read-node", str(len(given)), *arguments]
+        given = f"set -- {shlex.join(arguments)}\n{script}".encode()
+        command = ["bash", "-c", _EVALUATE, "read-node", str(len(given))]
         return _answer(self.run(pod, command, limit_s, given))
 
     def run(

@@ -137,8 +137,9 @@ class _Nodes:
         others = _answering(brief.second) - asked
         first |= _of_peers(self._states("first", others, for_them), asked)
         time.sleep(interval_s)
-        second = self._states("second", names)
-        second |= _of_peers(self._states("second", others, for_them), asked)
+        read = {name for name, node in first.items() if node.states_read}
+        second = self._states("second", read & asked)
+        second |= _of_peers(self._states("second", read & others, for_them), asked)
         return _with_zeros(
             Samples(
                 self._over(brief.first, first, counters=brief.first),
@@ -201,8 +202,11 @@ class _Nodes:
                 nodes[name] = replace(node, counters=before.counters)
                 continue
             earlier = counters is not None and before.counters is not None
+            # Of a peer, states and counters were asked for and nothing else.
             nodes[name] = replace(
                 node,
+                agent=before.agent,
+                boot_id=before.boot_id,
                 brief=before.brief,
                 counters=before.counters if earlier else node.counters,
             )

@@ -142,6 +142,7 @@ def test_busy_stale_pair_is_found_through_what_its_receiver_refused(check, clust
     diagnosis = check(cluster)
 
     assert pairs(diagnosis) == {("n7", "n9")}
+    assert {f.code for f in diagnosis.findings} == {"stale-xfrm-state"}
     assert diagnosis.depth is Depth.DEFAULT
     # All states of those that show something, and their peers' for them.
     moved = cluster.moved["compact"]

@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2329  # awk programs; called through "part"
 # A node with one short line per state. Arguments: which sample, first or second,
-# and the addresses that a state has to have one of, if not any.
+# and the addresses that a state has to have one of, if not any; then nothing is
+# told but states and counters.
 #
 # Keys live in variables and pipes of this shell only, never in a file or in a
 # command's arguments, and leave the node as SHA-256 of their printed form.
@@ -48,7 +49,7 @@ addresses() {
 part date clock
 part xfrm-compact states "$1" "$2"
 part cat--proc-net-xfrm_stat counters
-[ "$1" = first ] || exit 0
+[ "$1" = first ] && [ -z "$2" ] || exit 0
 part cat--proc-sys-kernel-random-boot_id cat /proc/sys/kernel/random/boot_id
 part ip-a addresses
 part xfrm-policies policies

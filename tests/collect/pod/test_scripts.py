@@ -246,6 +246,7 @@ def test_only_the_states_that_were_asked_for(node):
     assert found == CompactStates.of_states(
         parse_state_text(rendered([INBOUND, OUTBOUND]))
     )
+    assert set(files) == {"date", "xfrm-compact", "cat--proc-net-xfrm_stat"}
 
 
 @pytest.mark.parametrize("name", ["compact", "brief"])
