@@ -18,7 +18,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,6 +79,8 @@ _NO_DIGIT = 0xFF
 _VALUES = np.full(256, _NO_DIGIT, dtype=np.uint8)
 _VALUES[np.frombuffer(DIGITS.encode(), dtype=np.uint8)] = np.arange(64)
 _NEWLINE, _AT = b"\n@"
+_known_addresses: dict[bytes, str] = {}
+_MOST_KNOWN = 1 << 17
 _END = re.compile(r"= ([0-9]{1,9}) ([0-9]{1,9})", re.ASCII)
 
 
@@ -183,6 +184,8 @@ def parse_compact(text: str | bytes) -> CompactStates:
     Raises:
         CompactError: A line is malformed, or lines are missing.
     """
+    from runbooks.xfrm.compact_lines import decode_plain
+
     try:
         content = text.encode("ascii") if isinstance(text, str) else text
     except UnicodeEncodeError as error:
@@ -198,15 +201,7 @@ def parse_compact(text: str | bytes) -> CompactStates:
     count, others = _last_line(content, starts, ends)
     is_address = heads == _AT
     is_address[-1] = False
-    addresses = tuple(
-        _address(content[begin + 1 : end], line + 1)
-        for line, begin, end in zip(
-            np.flatnonzero(is_address).tolist(),
-            starts[is_address].tolist(),
-            ends[is_address].tolist(),
-            strict=True,
-        )
-    )
+    addresses = _addresses(content, starts, ends, np.flatnonzero(is_address))
     lines = np.flatnonzero(~is_address[:-1])
     if len(lines) != count:
         raise CompactError(
@@ -217,10 +212,20 @@ def parse_compact(text: str | bytes) -> CompactStates:
     for width, columns in LAYOUTS.items():
         these = np.flatnonzero(widths[lines] == width)
         known[these] = True
-        if len(these):
+        if not len(these):
+            continue
+        decoded = None
+        if columns is PLAIN:
+            plain = b"\n".join(_runs(content, starts, ends, lines[these]))
+            decoded = decode_plain(plain, len(addresses))
+        if decoded is None:
             begins = starts[lines[these]]
             digits = _VALUES[buffer[begins[:, None] + np.arange(width)]]
-            rows[these] = _decoded(digits, columns, lines[these], len(addresses))
+            decoded = _decoded(digits, columns, lines[these], len(addresses))
+        if len(these) == count:
+            rows = decoded
+        else:
+            rows[these] = decoded
     if not known.all():
         raise CompactError(
             int(lines[np.argmin(known)]) + 1, "not a state: it has another width"
@@ -288,14 +293,42 @@ def _decoded(
     return rows
 
 
-@lru_cache(maxsize=1 << 16)
-def _canonical(address: str) -> str:
-    return str(ipaddress.ip_address(address))
+def _runs(
+    content: bytes, starts: NDArray[Any], ends: NDArray[Any], lines: NDArray[Any]
+) -> list[bytes]:
+    """Lines of the text, those in a row together."""
+    last = np.flatnonzero(np.append(np.diff(lines) != 1, values=True))
+    first = np.concatenate(([0], last[:-1] + 1))
+    begins, finishes = starts[lines[first]], ends[lines[last]]
+    return [
+        content[begin:end]
+        for begin, end in zip(begins.tolist(), finishes.tolist(), strict=True)
+    ]
+
+
+def _addresses(
+    content: bytes, starts: NDArray[Any], ends: NDArray[Any], lines: NDArray[Any]
+) -> tuple[str, ...]:
+    """The addresses on some lines; every node of a cluster sends the same ones."""
+    if not len(lines):
+        return ()
+    runs = _runs(content, starts, ends, lines)
+    words = [word for run in runs for word in run[1:].split(b"\n@")]
+    try:
+        return tuple(map(_known_addresses.__getitem__, words))
+    except KeyError:
+        pass
+    if len(_known_addresses) > _MOST_KNOWN:
+        _known_addresses.clear()
+    for line, word in zip(lines.tolist(), words, strict=True):
+        if word not in _known_addresses:
+            _known_addresses[word] = _address(word, line + 1)
+    return tuple(map(_known_addresses.__getitem__, words))
 
 
 def _address(word: bytes, line: int) -> str:
     try:
-        return _canonical(word.decode())
+        return str(ipaddress.ip_address(word.decode()))
     except ValueError:
         raise CompactError(line, "not an address") from None
 
