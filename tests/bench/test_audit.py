@@ -101,7 +101,7 @@ def test_audit_of_many_nodes():
         " the lines. Up to 1,000 nodes there are four states for each peer, at 2,000"
         " two, so that a node has 4,000 at most. *Columns* is what a large audit does,"
         " *objects* what a small check does; the ratio is of their CPU time, in turns."
-        f" {ROUNDS} rounds. Meant to be reached at 1,000 nodes: 5 s and 1 GB (954 MiB).",
+        f" {ROUNDS} rounds. The target at 1,000 nodes is 5 s and 1 GB (954 MiB).",
         (
             "Nodes",
             "Form",
