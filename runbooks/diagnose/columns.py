@@ -45,7 +45,10 @@ class AddressBook:
         known = self._of_table.get(id(addresses))
         if known is None:
             codes = self.codes
-            numbers = [codes.setdefault(a, len(codes)) for a in addresses]
+            try:
+                numbers = list(map(codes.__getitem__, addresses))
+            except KeyError:
+                numbers = [codes.setdefault(a, len(codes)) for a in addresses]
             known = (addresses, np.array(numbers, dtype=np.uint32))
             self._of_table[id(addresses)] = known
         return known[1]
@@ -54,6 +57,11 @@ class AddressBook:
     def bits(self) -> int:
         """How many bits hold every number."""
         return max(1, (len(self.codes) - 1).bit_length())
+
+    @property
+    def key_type(self) -> type[np.unsignedinteger[Any]]:
+        """The smallest type that holds keys; they are most of the memory."""
+        return np.uint32 if 2 * self.bits + SPI_BITS <= 32 else np.uint64
 
 
 @dataclass(slots=True)
@@ -124,24 +132,24 @@ class Sample:
             direction: ``IN`` or ``OUT``.
             names: Columns that are wanted beside the keys.
         """
-        address_bits, spi_bits = np.uint64(self.book.bits), np.uint64(SPI_BITS)
+        bits, key_type = self.book.bits, self.book.key_type
         counts = np.zeros(self.nodes, dtype=np.intp)
         for number, table in self.tables.items():
             counts[number] = np.count_nonzero(table.rows["direction"] == direction)
         offsets = np.concatenate([[0], np.cumsum(counts)])
         side = Side(
             direction,
-            np.empty(offsets[-1], dtype=np.uint64),
+            np.empty(offsets[-1], dtype=key_type),
             offsets,
             {name: np.empty(offsets[-1], dtype=ROW[name]) for name in names},
         )
         for number, table in self.tables.items():
-            codes = self.book.add(table.addresses).astype(np.uint64)
+            codes = self.book.add(table.addresses).astype(key_type)
             own = side.of(number)
             of_direction = table.rows["direction"] == direction
-            key = codes[table.rows["source"][of_direction]] << address_bits
+            key = codes[table.rows["source"][of_direction]] << bits
             key |= codes[table.rows["destination"][of_direction]]
-            key <<= spi_bits
+            key <<= SPI_BITS
             key |= table.rows["spi"][of_direction]
             side.key[own] = key
             for name, column in side.columns.items():
@@ -212,16 +220,17 @@ def ordered(sample: Sample, side: Side, wanted: Bools) -> Ordered:
         side: The side.
         wanted: Which of its states; no key of theirs is on two nodes.
     """
-    at = np.flatnonzero(wanted)
-    bits = np.uint64(max(1, len(wanted).bit_length()))
-    if 2 * sample.book.bits + SPI_BITS + int(bits) <= 64:
+    at = np.flatnonzero(wanted).astype(np.uint32)
+    bits = max(1, len(wanted).bit_length())
+    if 2 * sample.book.bits + SPI_BITS + bits <= 64:
         # One sort of numbers is much faster than one of positions by numbers.
-        packed = side.key[at] << bits
-        packed |= at.astype(np.uint64)
+        packed = side.key[wanted].astype(np.uint64)
+        packed <<= bits
+        packed |= at
         packed.sort()
-        at = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.uint32)
+        np.bitwise_and(packed, np.uint64((1 << bits) - 1), out=at, casting="unsafe")
         packed >>= bits
-        key = packed
+        key = packed.astype(side.key.dtype)
     else:
         at = at[np.argsort(side.key[at], kind="stable")]
         key = side.key[at]
@@ -249,9 +258,8 @@ def addresses(key: Column, bits: int) -> tuple[Column, Column]:
     Returns:
         Source and destination.
     """
-    both = key >> np.uint64(SPI_BITS)
-    width = np.uint64(bits)
-    return both >> width, both & ((np.uint64(1) << width) - np.uint64(1))
+    both = key >> SPI_BITS
+    return both >> bits, both & ((1 << bits) - 1)
 
 
 def _table(node: NodeSnapshot) -> CompactStates | None:

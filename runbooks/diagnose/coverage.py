@@ -41,9 +41,10 @@ def unread_sentences(view: View) -> tuple[str, ...]:
             if node.name in answered:
                 sentences.extend(f"{text} (second sample)" for text in node.unread)
     for name, where in sorted(unnamed_peers(view).items()):
+        more = f" and {len(where) - 3} more" if len(where) > 3 else ""
         sentences.append(
-            f"{name}: {', '.join(sorted(where))} encrypt for this address, but no"
-            " node that was read has it."
+            f"{name}: {', '.join(sorted(where)[:3])}{more} encrypt for this address,"
+            " but no node that was read has it."
         )
     if view.read and not _encrypts(view):
         sentences.append(

@@ -45,9 +45,8 @@ def receiver_is_ahead(tunnels: TunnelTable) -> Bools:
     after = tunnels.outbound_after.there
     twice = both & after & (seq > tunnels.outbound_after.column("oseq"))
     once = both & ~after & (seq > tunnels.outbound.column("oseq"))
-    if once.any():
-        once &= ~tunnels.reread[tunnels.source]
-        chosen = np.flatnonzero(once)
+    chosen = np.flatnonzero(once)
+    if len(chosen):
         once[chosen] = _looks_stale(tunnels, chosen)
     return twice | once
 
@@ -64,7 +63,8 @@ def inbound_lacks(tunnels: TunnelTable) -> Bools:
     if not lacks.any() or not tunnels.rotating:
         return lacks
     nodes = len(tunnels.ahead_s)
-    pair = tunnels.source.astype(np.int64) * nodes + tunnels.destination
+    source, destination = tunnels.nodes(np.arange(len(lacks)))
+    pair = source.astype(np.int64) * nodes + destination
     covered = np.zeros(nodes * nodes, dtype=bool)
     covered[pair[has]] = True
     lacks &= ~covered[pair]
@@ -126,12 +126,13 @@ def _looks_stale(tunnels: TunnelTable, chosen: Positions) -> Bools:
     share = _ROUNDED * DROPPED_SHARE * outbound["oseq"]
     found: Bools = (dropped >= DROPPED_LEAST) & (dropped >= share)
     dated = (outbound["added_s"] != 0) & (inbound["added_s"] != 0)
-    made_out = outbound["added_s"] - tunnels.ahead_s[tunnels.source[chosen]]
-    made_in = inbound["added_s"] - tunnels.ahead_s[tunnels.destination[chosen]]
+    source, destination = tunnels.nodes(chosen)
+    made_out = outbound["added_s"] - tunnels.ahead_s[source]
+    made_in = inbound["added_s"] - tunnels.ahead_s[destination]
     found |= dated & (made_out - made_in > AGE_TOLERANCE_S)
     there, reverse = tunnels.reverse(chosen)
     uncounted = np.where(
         reverse["seq"] > reverse["packets"], reverse["seq"] - reverse["packets"], 0
     )
     found[there] |= uncounted > SLACK
-    return found
+    return found & ~tunnels.reread[source]

@@ -57,7 +57,7 @@ class Nodes:
         """Numbers of the addresses that stand for all."""
         codes = self.book.codes
         found = [codes[address] for address in ANY_SOURCE if address in codes]
-        return np.array(found, dtype=np.uint64)
+        return np.array(found, dtype=self.book.key_type)
 
     def place(self, sample: Sample, side: Side) -> Placed:
         """Tell of every state between which nodes it is."""

@@ -10,6 +10,7 @@ import numpy as np
 from runbooks.diagnose.columns import (
     SPI_BITS,
     AddressBook,
+    Ordered,
     Sample,
     addresses,
     ordered,
@@ -108,12 +109,10 @@ def _claims(
     """Who alone has states that start or end at an address, by address."""
     count = np.zeros(len(book.codes), dtype=np.int32)
     claimant = np.zeros(len(book.codes), dtype=np.int32)
-    source, _ = addresses(outbound.key, book.bits)
-    _, destination = addresses(inbound.key, book.bits)
     for number in range(len(names)):
         own = np.zeros(len(book.codes), dtype=bool)
-        own[source[outbound.of(number)]] = True
-        own[destination[inbound.of(number)]] = True
+        own[addresses(outbound.key[outbound.of(number)], book.bits)[0]] = True
+        own[addresses(inbound.key[inbound.of(number)], book.bits)[1]] = True
         claimant[own] = number
         count += own
     alone = (count == 1).tolist()
@@ -126,42 +125,52 @@ def _claims(
     }
 
 
+def _by_key(placed: Placed) -> Ordered:
+    return ordered(placed.sample, placed.side, placed.regular)
+
+
+def _end(placed: Placed, states: Ordered, keys: Column) -> End:
+    return End.of(placed.sample, placed.side, states, keys)
+
+
 def _tunnels(nodes: Nodes, sides: Sides, ahead_s: Column) -> TunnelTable:
-    states = [ordered(p.sample, p.side, p.regular) for p in sides]
-    keys = states[0].key
-    if not np.array_equal(keys, states[2].key):
-        keys = np.union1d(keys, states[2].key)
-    ends = [
-        End.of(placed.sample, placed.side, by_key, keys)
-        for placed, by_key in zip(sides, states, strict=True)
-    ]
-    source, destination = addresses(keys, nodes.book.bits)
+    outbound, inbound, outbound_after, inbound_after = sides
+    sent, sent_after = _by_key(outbound), _by_key(outbound_after)
+    keys = sent.key
+    if not np.array_equal(keys, sent_after.key):
+        keys = np.union1d(keys, sent_after.key)
+    ends = [_end(outbound, sent, keys), _end(outbound_after, sent_after, keys)]
+    del sent, sent_after  # each as large as a column of all states
+    received = _by_key(inbound)
+    ends.append(_end(inbound, received, keys))
+    if ends[-1].there.all() and len(received.key) == len(keys):
+        received = Ordered(keys, received.at)
+    ends.append(_end(inbound_after, _by_key(inbound_after), keys))
     reread = np.zeros(len(nodes.names), dtype=bool)
-    reread[list(sides[2].sample.tables)] = True
+    reread[list(outbound_after.sample.tables)] = True
     return TunnelTable(
         keys,
-        source=nodes.owner[source],
-        destination=nodes.owner[destination],
-        address_bits=nodes.book.bits,
+        nodes.owner,
+        nodes.book.bits,
         outbound=ends[0],
-        inbound=ends[1],
-        outbound_after=ends[2],
+        inbound=ends[2],
+        outbound_after=ends[1],
         inbound_after=ends[3],
-        inbound_states=states[1],
-        any_source=_accepting_any(nodes, sides[1]),
+        inbound_states=received,
+        any_source=_accepting_any(nodes, inbound),
         reread=reread,
         ahead_s=ahead_s,
     )
 
 
 def _accepting_any(nodes: Nodes, inbound: Placed) -> Column:
-    if not len(nodes.any_source):
-        return np.zeros(0, dtype=np.uint64)
     key, bits = inbound.side.key, nodes.book.bits
+    if not len(nodes.any_source):
+        return np.zeros(0, dtype=key.dtype)
     source, destination = addresses(key, bits)
     own = nodes.owner[destination] == inbound.side.node
     of_any = np.isin(source, nodes.any_source) & own
-    return np.unique(key[of_any] & np.uint64((1 << bits + SPI_BITS) - 1))
+    return np.unique(key[of_any] & ((1 << bits + SPI_BITS) - 1))
 
 
 def _odd_keys(sides: Sides) -> Column:
@@ -175,7 +184,7 @@ def _suspects(nodes: Nodes, sides: Sides, table: TunnelTable, odd: Column) -> Bo
     count = len(nodes.names)
     suspects = np.zeros((count, count), dtype=bool)
     chosen = np.flatnonzero(doubtful(table))
-    suspects[table.source[chosen], table.destination[chosen]] = True
+    suspects[table.nodes(chosen)] = True
     flat = np.append(suspects, False)
     if len(odd):
         for placed in sides:
@@ -214,14 +223,14 @@ def _objects(
 def _spis(sides: Sides) -> frozenset[int]:
     found: set[int] = set()
     for placed in sides:
-        spi = placed.side.key[placed.of_pair] & np.uint64(LAST_SPI)
+        spi = placed.side.key[placed.of_pair] & LAST_SPI
         found.update(np.flatnonzero(np.bincount(spi.astype(np.intp))).tolist())
     return frozenset(found)
 
 
 def _senders(nodes: Nodes, outbound: Placed) -> Mapping[int, frozenset[str]]:
     sends = np.zeros((LAST_SPI + 1, len(nodes.names)), dtype=bool)
-    spi = outbound.side.key[outbound.of_pair] & np.uint64(LAST_SPI)
+    spi = outbound.side.key[outbound.of_pair] & LAST_SPI
     sends[spi, outbound.side.node[outbound.of_pair]] = True
     return {
         spi: frozenset(nodes.names[n] for n in np.flatnonzero(by_node))

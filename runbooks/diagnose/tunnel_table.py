@@ -83,8 +83,7 @@ class TunnelTable:
 
     Attributes:
         key: Source, destination and SPI, ascending.
-        source: Number of the node that sends.
-        destination: Number of the node that receives.
+        owner: Node number by address number; -1 for none.
         address_bits: Bits of an address number in a key.
         outbound: The senders' states in the first sample.
         inbound: The receivers' states in the first sample.
@@ -98,8 +97,7 @@ class TunnelTable:
     """
 
     key: Column
-    source: Column
-    destination: Column
+    owner: Column
     address_bits: int
     outbound: End
     inbound: End
@@ -110,10 +108,19 @@ class TunnelTable:
     reread: Bools
     ahead_s: Column
 
+    def nodes(self, chosen: Positions) -> tuple[Column, Column]:
+        """The numbers of the nodes that send and that receive.
+
+        Args:
+            chosen: Positions of tunnels.
+        """
+        source, destination = addresses(self.key[chosen], self.address_bits)
+        return self.owner[source], self.owner[destination]
+
     @property
     def rotating(self) -> bool:
         """Whether there are tunnels under more than one SPI."""
-        spi = self.key & np.uint64(LAST_SPI)
+        spi = self.key & LAST_SPI
         return bool((spi != spi[:1]).any())
 
     @property
@@ -121,8 +128,7 @@ class TunnelTable:
         """Whether the receiver can decrypt, by either sample."""
         there = self.inbound.there | self.inbound_after.there
         if len(self.any_source):
-            bits = np.uint64(self.address_bits + SPI_BITS)
-            lower = self.key & ((np.uint64(1) << bits) - np.uint64(1))
+            lower = self.key & ((1 << self.address_bits + SPI_BITS) - 1)
             there |= np.isin(lower, self.any_source)
         return there
 
@@ -136,10 +142,10 @@ class TunnelTable:
             Which of the tunnels have one, and the rows of those.
         """
         source, destination = addresses(self.key[chosen], self.address_bits)
-        back = destination << np.uint64(self.address_bits)
+        back = destination << self.address_bits
         back |= source
-        back <<= np.uint64(SPI_BITS)
-        back |= self.key[chosen] & np.uint64(LAST_SPI)
+        back <<= SPI_BITS
+        back |= self.key[chosen] & LAST_SPI
         keys, order = np.unique(back, return_inverse=True)
         inbound = self.inbound
         end = End.of(inbound.sample, inbound.side, self.inbound_states, keys)

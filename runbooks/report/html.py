@@ -18,7 +18,8 @@ from runbooks.report.matrix import matrix
 
 #: A browser has more room than a terminal.
 LARGEST_MATRIX = 60
-MOST_FINDINGS = 500
+#: Keeps the page below a megabyte.
+MOST_FINDINGS = 300
 
 
 def to_html(diagnosis: Diagnosis, made: datetime | None = None) -> str:

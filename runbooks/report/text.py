@@ -116,7 +116,9 @@ def _print_matrix(console: Console, diagnosis: Diagnosis) -> None:
     console.print()
     console.print(table)
     if square.left_out:
-        console.print(f"({square.left_out} nodes without a broken pair not shown)")
+        console.print(f"and {square.left_out} more nodes with a broken pair")
+    if square.healthy:
+        console.print(f"and {square.healthy} healthy nodes")
 
 
 def _print_finding(console: Console, finding: Finding) -> None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from runbooks.xfrm.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -80,6 +79,8 @@ _NO_DIGIT = 0xFF
 _VALUES = np.full(256, _NO_DIGIT, dtype=np.uint8)
 _VALUES[np.frombuffer(DIGITS.encode(), dtype=np.uint8)] = np.arange(64)
 _NEWLINE, _AT = b"\n@"
+_known_addresses: dict[bytes, str] = {}
+_MOST_KNOWN = 1 << 17
 _END = re.compile(r"= ([0-9]{1,9}) ([0-9]{1,9})", re.ASCII)
 
 
@@ -183,6 +184,8 @@ def parse_compact(text: str | bytes) -> CompactStates:
     Raises:
         CompactError: A line is malformed, or lines are missing.
     """
+    from runbooks.xfrm.compact_lines import decode_plain
+
     try:
         content = text.encode("ascii") if isinstance(text, str) else text
     except UnicodeEncodeError as error:
@@ -198,10 +201,7 @@ def parse_compact(text: str | bytes) -> CompactStates:
     count, others = _last_line(content, starts, ends)
     is_address = heads == _AT
     is_address[-1] = False
-    spans = zip(starts[is_address].tolist(), ends[is_address].tolist(), strict=True)
-    addresses = _addresses(
-        [content[begin + 1 : end] for begin, end in spans], np.flatnonzero(is_address)
-    )
+    addresses = _addresses(content, starts, ends, np.flatnonzero(is_address))
     lines = np.flatnonzero(~is_address[:-1])
     if len(lines) != count:
         raise CompactError(
@@ -212,11 +212,20 @@ def parse_compact(text: str | bytes) -> CompactStates:
     for width, columns in LAYOUTS.items():
         these = np.flatnonzero(widths[lines] == width)
         known[these] = True
-        if len(these):
+        if not len(these):
+            continue
+        decoded = None
+        if columns is PLAIN:
+            plain = b"\n".join(_runs(content, starts, ends, lines[these]))
+            decoded = decode_plain(plain, len(addresses))
+        if decoded is None:
             begins = starts[lines[these]]
-            # A column of digits is then one piece of memory.
-            digits = _VALUES[buffer[begins + np.arange(width)[:, None]]]
-            rows[these] = _decoded(digits, columns, lines[these], len(addresses))
+            digits = _VALUES[buffer[begins[:, None] + np.arange(width)]]
+            decoded = _decoded(digits, columns, lines[these], len(addresses))
+        if len(these) == count:
+            rows = decoded
+        else:
+            rows[these] = decoded
     if not known.all():
         raise CompactError(
             int(lines[np.argmin(known)]) + 1, "not a state: it has another width"
@@ -243,7 +252,7 @@ def _decoded(
     """Decode lines of one width.
 
     Args:
-        digits: Values of the digits, one column per line.
+        digits: Values of the digits, one row per line.
         columns: What they stand for.
         lines: Positions of the lines in the text.
         addresses: How many there are.
@@ -253,17 +262,16 @@ def _decoded(
         if not fine.all():
             raise CompactError(int(lines[np.argmin(fine)]) + 1, problem)
 
-    require((digits != _NO_DIGIT).all(axis=0), "not a digit of base64")
-    rows = np.zeros(len(lines), dtype=ROW)
+    require((digits != _NO_DIGIT).all(axis=1), "not a digit of base64")
+    rows = np.zeros(len(digits), dtype=ROW)
     at = 0
     numbers: dict[str, NDArray[Any]] = {}
     for name, width in columns.items():
-        number = digits[at].astype(np.uint64)
+        number = digits[:, at].astype(np.uint64)
         if width == 11:  # 66 bits
             require(number < 16, f"{name} does not fit 64 bits")
         for position in range(at + 1, at + width):
-            number <<= np.uint64(6)
-            number |= digits[position]
+            number = (number << np.uint64(6)) | digits[:, position]
         at += width
         numbers[name] = number
     kind = numbers.pop("kind")
@@ -285,21 +293,44 @@ def _decoded(
     return rows
 
 
-@lru_cache(maxsize=1 << 16)
-def _canonical(address: str) -> str:
-    return str(ipaddress.ip_address(address))
+def _runs(
+    content: bytes, starts: NDArray[Any], ends: NDArray[Any], lines: NDArray[Any]
+) -> list[bytes]:
+    """Lines of the text, those in a row together."""
+    last = np.flatnonzero(np.append(np.diff(lines) != 1, values=True))
+    first = np.concatenate(([0], last[:-1] + 1))
+    begins, finishes = starts[lines[first]], ends[lines[last]]
+    return [
+        content[begin:end]
+        for begin, end in zip(begins.tolist(), finishes.tolist(), strict=True)
+    ]
 
 
-def _addresses(words: Sequence[bytes], lines: NDArray[Any]) -> tuple[str, ...]:
-    """Read addresses; ``lines`` has the positions of theirs in the text."""
-    texts = b"\n".join(words).decode().split("\n") if words else []
-    found: list[str] = []
+def _addresses(
+    content: bytes, starts: NDArray[Any], ends: NDArray[Any], lines: NDArray[Any]
+) -> tuple[str, ...]:
+    """The addresses on some lines; every node of a cluster sends the same ones."""
+    if not len(lines):
+        return ()
+    runs = _runs(content, starts, ends, lines)
+    words = [word for run in runs for word in run[1:].split(b"\n@")]
     try:
-        found.extend(map(_canonical, texts))
+        return tuple(map(_known_addresses.__getitem__, words))
+    except KeyError:
+        pass
+    if len(_known_addresses) > _MOST_KNOWN:
+        _known_addresses.clear()
+    for line, word in zip(lines.tolist(), words, strict=True):
+        if word not in _known_addresses:
+            _known_addresses[word] = _address(word, line + 1)
+    return tuple(map(_known_addresses.__getitem__, words))
+
+
+def _address(word: bytes, line: int) -> str:
+    try:
+        return str(ipaddress.ip_address(word.decode()))
     except ValueError:
-        line = int(lines[len(found)]) + 1
         raise CompactError(line, "not an address") from None
-    return tuple(found)
 
 
 def _row(state: XfrmState, positions: dict[str, int]) -> tuple[int, ...]:

@@ -12,7 +12,13 @@ $1 == "k" {
   SHA[++keys] = $2 ~ /^0x/ ? HASH[++used] : $2
   next
 }
-/^[@=]/ {
+# Lines of one kind in a row are read much faster than in turns.
+/^@/ {
+  addresses = addresses $0 "\n"
+  next
+}
+/^=/ {
+  printf "%s", addresses
   print
   next
 }
