@@ -58,6 +58,7 @@ _OBJECT_FILES: Mapping[str, re.Pattern[str]] = {
     }.items()
 }
 _BUGTOOL = re.compile(r"(?:.*-)?cilium-bugtool-(?P<rest>.+?)(?:\.tar(?:\.gz)?|\.tgz)?")
+_UNPACKED = re.compile(r"\.(?:tar(?:\.gz)?|tgz)$")
 _SYSDUMP_TIME = re.compile(r"-\d{8}-\d{6}$")
 _TOP_LEVEL_KEY = re.compile(r"^(?=\w)", re.MULTILINE)
 _LIST_ITEM = re.compile(r"^(\s*)- ", re.MULTILINE)
@@ -129,11 +130,9 @@ def read_archive(path: Path) -> Samples:
         nodes=found.objects["nodes"],
         daemonset=next(iter(found.objects["daemonset"]), None),
         stored=found.objects["stored"],
-        unread=[
-            *_texts(found.reading.get("cluster")),
-            *map(_sentence, found.unread),
-        ],
+        unread=map(str, found.reading.get("cluster") or ()),
     )
+    cluster = replace(cluster, unread=(*cluster.unread, *map(_sentence, found.unread)))
     pods = [pod for pod in found.objects["pods"] if is_agent(pod)]
     first = {node.name: node for node in _unread_nodes(found.reading, "first")}
     second = {node.name: node for node in _unread_nodes(found.reading, "second")}
@@ -167,15 +166,19 @@ def _find(path: Path) -> _Found:
         text = _text(file.content)
         kind = node_files.kind_of(file.path.name)
         if file.path.name == READING:
-            found.reading = _json_object(text)
+            found.reading = _reading(text)
         elif (objects := _object_kind(file.path.name)) is not None:
             try:
-                found.objects[objects].extend(_objects(objects, text))
+                for thing in _objects(objects, text):
+                    _require_shape(objects, thing)
+                    found.objects[objects].append(thing)
             except (*_MISSHAPEN, RecursionError, yaml.YAMLError):
                 problem = "it is no list of objects as the API gives them"
                 found.unread.append(UnreadFile(file.path, problem))
         elif kind is not None:
             found.add_node_file(file.path, kind, NodeFile(text, file.modified_s))
+    for broken in found.unread:
+        _distrust_half_unpacked(found, broken.path)
     # A lone host name or date is no node.
     for folder in [f for f, files in found.nodes.items() if not _is_node(files)]:
         del found.nodes[folder]
@@ -188,6 +191,19 @@ def _wanted(path: PurePosixPath) -> bool:
         or node_files.kind_of(path.name) is not None
         or _object_kind(path.name) is not None
     )
+
+
+def _distrust_half_unpacked(found: _Found, archive: PurePosixPath) -> None:
+    """Take only what is whole from an agent's archive that is broken.
+
+    Cilium-cli leaves it beside the folder that it could unpack some of it to, the
+    last file of which may be cut off after a state.
+    """
+    folder = archive.with_name(_UNPACKED.sub("", archive.name))
+    if folder == archive or folder not in found.nodes:
+        return
+    whole = [files for at, files in found.nodes.items() if archive in at.parents]
+    found.nodes[folder] = whole[0] if whole else {}
 
 
 def _text(content: bytes) -> str:
@@ -215,44 +231,6 @@ def _is_a_nodes(path: PurePosixPath) -> bool:
     return node_files.kind_of(path.name) == node_files.STATES
 
 
-def _is_node(files: NodeFiles) -> bool:
-    return not files.keys().isdisjoint(
-        {node_files.STATES, node_files.COUNTERS, node_files.POLICIES}
-    )
-
-
-def _object_kind(name: str) -> str | None:
-    for kind, pattern in _OBJECT_FILES.items():
-        if pattern.fullmatch(name):
-            return kind
-    return None
-
-
-def _json_object(text: str) -> Mapping[str, Any]:
-    try:
-        value = json.loads(text)
-    except (RecursionError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(kind: str, text: str) -> Iterator[Object]:
-    """Read a list of objects, or a single one."""
-    if kind == "pods":
-        for pod in _agent_pods(text):
-            _require_shape(kind, pod)
-            yield pod
-        return
-    content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-    if not isinstance(content, dict):
-        return
-    items = content.get("items", content.get("kvs"))
-    for item in items if isinstance(items, list) else [content]:
-        if isinstance(item, dict):
-            _require_shape(kind, item)
-            yield item
-
-
 def _require_shape(kind: str, thing: Object) -> None:
     """Raise what taking facts from an object of another shape raises."""
     match kind:
@@ -268,6 +246,43 @@ def _require_shape(kind: str, thing: Object) -> None:
             cluster_facts(daemonset=thing)
         case _:
             pass
+
+
+def _is_node(files: NodeFiles) -> bool:
+    return not files.keys().isdisjoint(
+        {node_files.STATES, node_files.COUNTERS, node_files.POLICIES}
+    )
+
+
+def _object_kind(name: str) -> str | None:
+    for kind, pattern in _OBJECT_FILES.items():
+        if pattern.fullmatch(name):
+            return kind
+    return None
+
+
+def _reading(text: str) -> Mapping[str, Any]:
+    """What the writer of a snapshot folder noted, as far as it has its shape."""
+    try:
+        value = json.loads(text)
+    except (RecursionError, ValueError):
+        return {}
+    noted = value if isinstance(value, dict) else {}
+    return {**noted, "cluster": _texts(noted.get("cluster"))}
+
+
+def _objects(kind: str, text: str) -> Iterator[Object]:
+    """Read a list of objects, or a single one."""
+    if kind == "pods":
+        yield from _agent_pods(text)
+        return
+    content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+    if not isinstance(content, dict):
+        return
+    items = content.get("items", content.get("kvs"))
+    for item in items if isinstance(items, list) else [content]:
+        if isinstance(item, dict):
+            yield item
 
 
 def _agent_pods(text: str) -> Iterator[Object]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -55,10 +55,10 @@ _VERSION = re.compile(r"\b(?:Daemon: |Client: )?v?(\d+\.\d+\.\d+[\w.+-]*)")
 _STATUS_VERSION = re.compile(
     r"^Cilium:\s+\S+\s+v?(\d+\.\d+\.\d+[\w.+-]*)", re.MULTILINE
 )
-_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", re.ASCII)
 _KEYS_IN_USE = re.compile(r"Keys in use:\s+(\d+)")
 _INTERFACE = re.compile(r"^\d+:\s+([^:@\s]+)")
 _INET = re.compile(r"^\s+inet6?\s+([0-9a-fA-F.:]+)(?:/\d+)?.*\bscope (\w+)")
+_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
         states=None if states is None else tuple(states),
         policies=None if policies is None else tuple(policies),
         counters=counters,
-        boot_id=boot_id(files),
+        boot_id=_first_line(files, BOOT_ID),
         internal_ips=tuple(node_ips),
         cilium_internal_ips=tuple(cilium_ips),
         agent=AgentFacts(version=_version(files), keys_in_use=_keys_in_use(files)),
@@ -208,7 +208,7 @@ def _keys_in_use(files: NodeFiles) -> int | None:
 
 
 def _addresses(
-    files: NodeFiles, states: Iterable[XfrmState]
+    files: NodeFiles, states: Collection[XfrmState]
 ) -> tuple[list[str], list[str]]:
     """Addresses of ``cilium_host``, and those of the node's other interfaces.
 

@@ -156,8 +156,10 @@ def parse_xfrm_stat(text: str) -> dict[str, int]:
     """
     counters: dict[str, int] = {}
     lines = text.split("\n")
+    fenced = False
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith(("#", "```")):
+            fenced ^= line.startswith("```")
             continue
         if "> Error while running" in line:
             raise XfrmStatError(f"line {number}: the command failed on the node")
@@ -172,6 +174,8 @@ def parse_xfrm_stat(text: str) -> dict[str, int]:
         if name in counters:
             raise XfrmStatError(f"line {number}: {name} appears twice")
         counters[name] = int(count)
+    if fenced:
+        raise XfrmStatError(f"line {len(lines)}: the block is cut off")
     if not counters:
         raise XfrmStatError(
             "no counters; a kernel without CONFIG_XFRM_STATISTICS has none"

@@ -6,6 +6,7 @@ import re
 import socket
 from collections import deque
 from dataclasses import fields
+from functools import lru_cache
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -29,8 +30,6 @@ _LIMITS = re.compile(
 )
 _HEX_DIGITS = b"0123456789abcdef"
 _DIGITS_TO_ZERO = bytes.maketrans(_HEX_DIGITS, b"0" * len(_HEX_DIGITS))
-_BITMAP_WORD = b"00000000 "
-_BITMAP_LINE = b"\t \n"
 _SETTERS = {
     field.name: XfrmState.__dict__[field.name].__set__ for field in fields(XfrmState)
 }
@@ -193,9 +192,7 @@ class Columns:
         self, read: Groups, windows: Iterable[Any]
     ) -> dict[str, Iterable[Any]]:
         if None not in read.seq_hi:
-            lengths = list(map(int, read.bitmap_length))
-            if _bitmap_words(read.bitmap_lines) != lengths:
-                raise OddStateError
+            _require_bitmaps(read.bitmap_lines, list(map(int, read.bitmap_length)))
             return {
                 "seq": _numbers(read.seq_hi, read.seq),
                 "oseq": _numbers(read.oseq_hi, read.oseq),
@@ -209,8 +206,7 @@ class Columns:
                 replay_window.append(window)
                 continue
             length = int(read.bitmap_length[place])
-            if _bitmap_words([read.bitmap_lines[place]]) != [length]:
-                raise OddStateError
+            _require_bitmaps([read.bitmap_lines[place]], [length])
             seq += _numbers([high], [read.seq[place]])
             oseq += _numbers([read.oseq_hi[place]], [read.oseq[place]])
             replay_window.append(int(read.window[place]))
@@ -300,18 +296,20 @@ def _lengths(text: str) -> tuple[int | None, int | None]:
     return int(bits) if bits else None, int(icv_bits) if icv_bits else None
 
 
-def _bitmap_words(texts: Sequence[str]) -> list[int]:
-    """Count the words of bitmaps, most of which no two states have the same."""
+def _require_bitmaps(texts: Sequence[str], lengths: Sequence[int]) -> None:
+    """Check that bitmaps have their words; hardly two states have the same bitmap."""
     joined = "".join(texts)
-    if not joined.isascii():
+    if not joined.isascii() or sum(lengths) * 8 > len(joined):
         raise OddStateError
-    blank = joined.encode().translate(_DIGITS_TO_ZERO).replace(_BITMAP_WORD, b"")
-    if blank.replace(_BITMAP_LINE, b""):
+    blank = joined.encode().translate(_DIGITS_TO_ZERO)
+    if blank != b"".join(map(_blank_bitmap, lengths)):
         raise OddStateError
-    return [
-        (len(text) - len(_BITMAP_LINE) * text.count("\n")) // len(_BITMAP_WORD)
-        for text in texts
-    ]
+
+
+@lru_cache(maxsize=64)
+def _blank_bitmap(words: int) -> bytes:
+    lines = [min(8, words - start) for start in range(0, words, 8)]
+    return b"".join(b"\t " + b"00000000 " * count + b"\n" for count in lines)
 
 
 def _limits(text: str) -> None:
