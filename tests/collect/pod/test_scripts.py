@@ -2,25 +2,22 @@
 
 import dataclasses
 import hashlib
-import os
-import subprocess
 from itertools import product
 
 import pytest
 
-from runbooks.collect.agent_exec import _COMPLAINTS, _PART
+from runbooks.collect.agent_exec import _COMPLAINTS
 from runbooks.collect.node_files import NodeFile
-from runbooks.collect.pod import script
 from runbooks.collect.pod.answers import in_objects, read_answer
 from runbooks.xfrm.brief import FailingState, StateAges, StateSums, parse_brief
 from runbooks.xfrm.compact import CompactStates, parse_compact
-from runbooks.xfrm.compact_policies import CompactPolicyError, parse_compact_policies
 from runbooks.xfrm.model import Direction, Mark, XfrmState
-from runbooks.xfrm.text import parse_policy_text, parse_state_text
+from runbooks.xfrm.text import parse_state_text
+from tests.collect.pod.container import ADDRESS, parts
 from tests.xfrm.render import VERSIONS, Style, render_state
 
 KEY = bytes(range(20))
-OWN, PEER = "10.0.1.10", "10.0.2.10"
+OWN, PEER = ADDRESS, "10.0.2.10"
 INBOUND = XfrmState(
     source=PEER,
     destination=OWN,
@@ -77,36 +74,6 @@ KINDS = {
     "no key ID": dataclasses.replace(INBOUND, spi=16),
     "no SPI": dataclasses.replace(INBOUND, spi=0x10000003),
 }
-POLICIES = """\
-src 0.0.0.0/0 dst 10.0.2.0/24 uid 0
-\tdir out priority 0
-\tmark 0x23e00/0xffffff00
-\ttmpl src 10.0.1.10 dst 10.0.2.10
-\t\tproto esp spi 0x00000003 reqid 1 mode tunnel
-src 0.0.0.0/0 dst 10.0.3.0/24
-\tdir out priority 0 ptype main
-\tmark -2147271168/0xffffff00
-\ttmpl src 10.0.1.10 dst 10.0.3.10
-\t\tproto esp spi 0x00000003(3) reqid 1(0x00000001) mode tunnel
-src 0.0.0.0/0 dst 0.0.0.0/0
-\tdir out action block priority 100
-\tmark 0xe00/0xf00
-src 0.0.0.0/0 dst 0.0.0.0/0
-\tdir fwd priority 2975
-\ttmpl src 0.0.0.0 dst 10.0.1.10
-\t\tproto esp reqid 1 mode tunnel
-\t\tlevel use
-src ::/0 dst ::/0
-\tsocket in priority 0
-src 192.0.2.1/32 dst 192.0.2.2/32 proto tcp
-\tdir in priority 7
-\ttmpl src 0.0.0.0 dst 0.0.0.0
-\t\tproto comp reqid 2 mode transport
-\ttmpl src 192.0.2.3 dst 192.0.2.4
-\t\tproto esp reqid 3 mode transport
-"""
-
-
 PRODUCT = product((True, False), (True, False), (True, False))
 STYLES = {
     f"{detailed} {own_line} {numbers} {key}": Style(
@@ -120,50 +87,6 @@ STYLES = {
     for detailed, own_line, numbers in PRODUCT
     for key in ("clear", "hashed", "hidden")
 } | VERSIONS
-
-
-@pytest.fixture
-def node(tmp_path):
-    """A container's commands; what ``ip`` prints is in a file of the test's."""
-    commands = tmp_path / "bin"
-    commands.mkdir()
-    dump = tmp_path / "dump"
-    for name, body in {
-        "ip": f'case "$*" in *state*) cat {dump};; *policy*) cat {tmp_path}/policies'
-        f";; *) cat {tmp_path}/addresses;; esac",
-        "cilium-dbg": 'case $1 in version) echo "Client: 1.18.0 abc go version x"; '
-        'echo "Daemon: 1.18.1 abc go version x";; '
-        """*) echo '{ "ipsec": {'; echo '"keys-in-use": 1, "x": 2 } }';; esac""",
-        "sha256sum": f'echo "$@" >>{tmp_path}/arguments; exec /usr/bin/sha256sum "$@"',
-    }.items():
-        command = commands / name
-        command.write_text(f"#!/bin/sh\n{body}\n")
-        command.chmod(0o755)
-    (tmp_path / "policies").write_text(POLICIES)
-    (tmp_path / "addresses").write_text(
-        "1: lo: <LOOPBACK,UP>\n    inet 127.0.0.1/8 scope host lo\n"
-        f"2: eth0: <UP>\n    link/ether x\n    inet {OWN}/24 brd 1 scope global eth0\n"
-        "3: cilium_host@cilium_net: <UP>\n    inet 10.0.1.9/32 scope global cilium_host"
-        "\n    inet6 fe80::1/64 scope link\n"
-    )
-
-    def run(name, text, *arguments):
-        dump.write_text(text)
-        return subprocess.run(
-            ["bash", "-c", script(name), "read-node", *arguments],
-            env=os.environ | {"PATH": f"{commands}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-
-    return run
-
-
-def parts(done):
-    return {
-        m["name"]: m["text"] for m in _PART.finditer(done.stdout) if m["status"] == "0"
-    }
 
 
 def rendered(states, style=PLAIN_STYLE):
@@ -301,36 +224,6 @@ def test_answer_becomes_a_node(node, name):
     else:
         assert not read.states_read
         assert read.brief.states == 2
-
-
-def test_policies_are_those_of_the_text(node):
-    found = parse_compact_policies(parts(node("compact", "", "first"))["xfrm-policies"])
-
-    assert list(found) == parse_policy_text(POLICIES)
-    assert len(found) == 5
-
-
-def test_policies_of_hundreds_of_peers_are_left_out(node, tmp_path):
-    one = POLICIES.partition("src 0.0.0.0/0 dst 10.0.3")[0]
-    few = parts(node("compact", "", "first"))["xfrm-policies"]
-    (tmp_path / "more").write_text(one * 257)
-    ip = tmp_path / "bin" / "ip"
-    ip.write_text(ip.read_text().replace("/policies", "/more"))
-
-    many = parts(node("compact", "", "first"))["xfrm-policies"]
-
-    assert many == "= many\n"
-    assert parse_compact_policies(many) is None
-    assert few != many
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "= 1", "0 a 0000 b\n= 1", "> out allow\n= 0", "> a b c d e\n0 f 0\n= 1"],
-)
-def test_policies_that_are_damaged_are_refused(text):
-    with pytest.raises(CompactPolicyError, match="line "):
-        parse_compact_policies(text)
 
 
 def test_sums_ages_and_failing_states(node):
