@@ -186,6 +186,28 @@ def test_node_that_lacks_a_peer_is_found(check, cluster):
     assert {f.code for f in diagnosis.findings} == {code}
 
 
+def test_cluster_without_any_states_is_not_healthy(check, cluster):
+    for node in cluster.nodes.values():
+        node.change = lambda rows: rows[:0]
+
+    diagnosis = check(cluster)
+
+    assert diagnosis.exit_code == 1
+    assert {f.code for f in diagnosis.findings} == {"missing-xfrm-state"}
+
+
+def test_peer_that_all_nodes_lack_is_found(check, cluster):
+    position = cluster.position("n9")
+
+    def forget(rows):
+        return rows[~towards(rows, position)]
+
+    for name, node in cluster.nodes.items():
+        node.change = (lambda rows: rows[:0]) if name == "n9" else forget
+
+    assert len(pairs(check(cluster), "missing-xfrm-state")) == 2 * (LARGE - 1)
+
+
 def test_node_with_another_key_id_is_looked_at(check, cluster):
     def rename(rows):
         rows["spi"] = 4
