@@ -33,7 +33,13 @@ from runbooks.collect.objects import (
     is_agent,
     node_of,
 )
-from runbooks.snapshot import ClusterFacts, NodeSnapshot, Samples, Snapshot
+from runbooks.snapshot import (
+    ClusterFacts,
+    NodeSnapshot,
+    Samples,
+    SecretFacts,
+    Snapshot,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -99,7 +105,8 @@ def read_archive(path: Path) -> Samples:
         cilium_nodes=found.objects["ciliumnodes"],
         nodes=found.objects["nodes"],
         daemonset=next(iter(found.objects["daemonset"]), None),
-        stored=found.objects["stored"],
+        store=next(iter(found.objects["stored"]), None),
+        secret=_secret(found.reading),
         unread=map(str, found.reading.get("cluster") or ()),
     )
     pods = [pod for pod in found.objects["pods"] if is_agent(pod)]
@@ -181,10 +188,22 @@ def _objects(kind: str, text: str) -> Iterator[Object]:
         return
     if not isinstance(content, dict):
         return
-    items = content.get("items", content.get("kvs"))
+    items = content.get("items")
     for item in items if isinstance(items, list) else [content]:
         if isinstance(item, dict):
             yield item
+
+
+def _secret(reading: Mapping[str, Any]) -> SecretFacts | None:
+    """What the writer of a snapshot folder noted about the Secret."""
+    noted = reading.get("secret")
+    if not isinstance(noted, dict) or not isinstance(noted.get("key_id"), int):
+        return None
+    changed_s = noted.get("changed_s")
+    return SecretFacts(
+        noted["key_id"],
+        float(changed_s) if isinstance(changed_s, int | float) else None,
+    )
 
 
 def _agent_pods(text: str) -> Iterator[Object]:

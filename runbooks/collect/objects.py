@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from runbooks.collect.stored_nodes import store_facts
 from runbooks.snapshot import (
     AgentFacts,
     CiliumNodeFacts,
     ClusterFacts,
-    StoredNodeFacts,
+    SecretFacts,
 )
 
 #: One object, as plain JSON or YAML.
@@ -26,7 +27,8 @@ def cluster_facts(
     cilium_nodes: Iterable[Object] = (),
     nodes: Iterable[Object] = (),
     daemonset: Object | None = None,
-    stored: Iterable[Object] = (),
+    store: Object | None = None,
+    secret: SecretFacts | None = None,
     unread: Iterable[str] = (),
 ) -> ClusterFacts:
     """Sum up what the objects of a cluster say.
@@ -36,7 +38,8 @@ def cluster_facts(
         cilium_nodes: All CiliumNodes.
         nodes: All Nodes.
         daemonset: The agents' DaemonSet.
-        stored: Keys under ``cilium/state/nodes`` with their etcd revisions.
+        store: The nodes' keys as :mod:`runbooks.collect.stored_nodes` has them.
+        secret: What may be known of the Secret.
         unread: What could not be read, a sentence each.
     """
     node_created = {
@@ -44,7 +47,6 @@ def cluster_facts(
         for node in nodes
     }
     facts = (_cilium_node(node, node_created.get(_name(node))) for node in cilium_nodes)
-    stored_nodes = (_stored_node(key) for key in stored)
     status = (daemonset or {}).get("status") or {}
     return ClusterFacts(
         config={
@@ -52,7 +54,8 @@ def cluster_facts(
             for key, value in ((config_map or {}).get("data") or {}).items()
         },
         cilium_nodes={node.name: node for node in facts},
-        stored_nodes={node.name: node for node in stored_nodes if node},
+        store=store_facts(store) if store else None,
+        secret=secret,
         daemonset_desired=status.get("desiredNumberScheduled"),
         daemonset_updated=status.get("updatedNumberScheduled"),
         unread=tuple(unread),
@@ -72,6 +75,7 @@ def agent_facts(pod: Object) -> AgentFacts:
     )
     running = (container.get("state") or {}).get("running") or {}
     previous = (container.get("lastState") or {}).get("terminated") or {}
+    ended = (container.get("state") or {}).get("terminated") or {}
     return AgentFacts(
         pod=_name(pod),
         ready=bool(container.get("ready", False)),
@@ -79,6 +83,9 @@ def agent_facts(pod: Object) -> AgentFacts:
         started_s=_seconds(running.get("startedAt")),
         previous_finished_s=_seconds(previous.get("finishedAt")),
         restarts=container.get("restartCount"),
+        down_since_s=None
+        if running
+        else _seconds(ended.get("finishedAt") or previous.get("finishedAt")),
     )
 
 
@@ -132,17 +139,6 @@ def _cilium_node(node: Object, node_created_s: float | None) -> CiliumNodeFacts:
 
 def _ips(addresses: Iterable[Object], kind: str) -> tuple[str, ...]:
     return tuple(str(a.get("ip")) for a in addresses if a.get("type") == kind)
-
-
-def _stored_node(key: Object) -> StoredNodeFacts | None:
-    revision = key.get("create_revision")
-    if revision is None:
-        return None
-    return StoredNodeFacts(
-        name=str(key.get("key", "")).rpartition("/")[2],
-        create_revision=int(revision),
-        lease=int(key["lease"]) if key.get("lease") is not None else None,
-    )
 
 
 def _image_version(pod: Object) -> str | None:

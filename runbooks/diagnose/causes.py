@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code
-from runbooks.duration import parse_duration_s
+from runbooks.diagnose.settings import lease_ttl_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from runbooks.diagnose.view import View
     from runbooks.snapshot import AgentFacts, ClusterFacts
 
-#: Cilium's default of kvstore-lease-ttl.
-DEFAULT_LEASE_TTL_S = 900.0
 #: An agent renews its lease every third of its time: what is left of it, at least,
 #: when the agent ends (etcd client/v3/lease.go).
 LEASE_LEFT = 2 / 3
@@ -144,7 +142,7 @@ def _kvstore_cause(
     )
     returned = receiver_s is not None and _between(kept_s, receiver_s, made_s)
     away_s = _away_s(receiver)
-    shortest_s = LEASE_LEFT * _lease_ttl_s(view.samples.first.cluster)
+    shortest_s = LEASE_LEFT * lease_ttl_s(view.samples.first.cluster.config)
     lease_ran_out = away_s is None or away_s >= shortest_s
     # Only a vanished key makes an agent that runs on forget a node.
     if sender_ran_on and returned and lease_ran_out:
@@ -159,8 +157,12 @@ def _cause_by_revisions(view: View, staleness: Staleness) -> Code | None:
     """Judge by etcd's revisions: whose keys are younger than the others'."""
     stored = view.samples.first.cluster.stored_nodes
     receiver = stored.get(staleness.tunnel.destination)
-    others = [node.create_revision for node in stored.values() if node is not receiver]
-    if receiver is None or len(others) < 2:
+    others = [
+        node.create_revision
+        for node in stored.values()
+        if node is not receiver and node.create_revision is not None
+    ]
+    if receiver is None or receiver.create_revision is None or len(others) < 2:
         return None
     if receiver.create_revision > max(others):
         return Code.KVSTORE_LEASE_EXPIRED
@@ -179,11 +181,3 @@ def _away_s(agent: AgentFacts) -> float | None:
     if agent.started_s is None or agent.previous_finished_s is None:
         return None
     return agent.started_s - agent.previous_finished_s
-
-
-def _lease_ttl_s(cluster: ClusterFacts) -> float:
-    try:
-        ttl_s = parse_duration_s(cluster.config.get("kvstore-lease-ttl", ""))
-    except ValueError:
-        return DEFAULT_LEASE_TTL_S
-    return ttl_s or DEFAULT_LEASE_TTL_S

@@ -38,10 +38,13 @@ class Code(enum.StrEnum):
     XFRM_ERRORS_RISING = "xfrm-errors-rising"
     SEQUENCE_EXHAUSTION = "sequence-exhaustion"
     ROTATION_IN_PROGRESS = "rotation-in-progress"
+    ROTATION_STALLED = "rotation-stalled"
+    KVSTORE_LEASE_EXPIRING = "kvstore-lease-expiring"
     KVSTORE_LEASE_EXPIRED = "kvstore-lease-expired"
     KVSTORE_RECREATED = "kvstore-recreated"
     CILIUMNODE_RECREATED = "ciliumnode-recreated"
     AGENT_VERSION_SKEW = "agent-version-skew"
+    PLAINTEXT_FALLBACK = "plaintext-fallback"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
+from runbooks.diagnose.node_states import cilium_states, ends_of, is_ciliums
+from runbooks.diagnose.settling import ONE_GO_S, age_s
 from runbooks.xfrm.stat import COUNTERS
 
 if TYPE_CHECKING:
@@ -18,6 +20,12 @@ HARMLESS = frozenset(
 )
 #: Moments of these belong to a rotation.
 EXPECTED_IN_ROTATION = frozenset({"XfrmInNoStates", "XfrmOutNoStates"})
+#: And of these to states that are made anew, after a reboot for example.
+EXPECTED_WHEN_RENEWED = EXPECTED_IN_ROTATION | {
+    "XfrmOutPolBlock",
+    "XfrmInStateProtoError",
+    "XfrmOutBundleGenError",
+}
 
 
 def rises(view: View, node: str) -> dict[str, int]:
@@ -42,6 +50,8 @@ def rising_errors(view: View) -> Iterable[Finding]:
         if not rising:
             continue
         expected = HARMLESS | (EXPECTED_IN_ROTATION if len(view.spis) > 1 else set())
+        if not set(rising) <= expected and _renewed(view, node):
+            expected |= EXPECTED_WHEN_RENEWED
         harmless = set(rising) <= expected
         named = ", ".join(
             f"{name} by {count}"
@@ -57,3 +67,16 @@ def rising_errors(view: View) -> Iterable[Finding]:
             runbook=str(Code.XFRM_ERRORS_RISING),
             audit=harmless,
         )
+
+
+def _renewed(view: View, node: str) -> bool:
+    """Whether some state of a node came, went or was made anew a moment ago."""
+    second = view.samples.second
+    states = second.nodes[node].states if second else None
+    before = {(ends_of(s), s.added_s) for s in cilium_states(view, node)}
+    if states is not None and before != {
+        (ends_of(s), s.added_s) for s in states if is_ciliums(s)
+    }:
+        return True
+    ages = (age_s(view, node, state) for state in cilium_states(view, node))
+    return any(age is not None and age < ONE_GO_S for age in ages)

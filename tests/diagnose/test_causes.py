@@ -6,7 +6,7 @@ import pytest
 
 from runbooks.diagnose import diagnose, narrow
 from runbooks.diagnose.finding import Code, Verdict
-from runbooks.snapshot import AgentFacts, ClusterFacts, StoredNodeFacts
+from runbooks.snapshot import AgentFacts, ClusterFacts, StoredNodeFacts, StoreFacts
 from tests.diagnose.cluster_builder import CRD, DAY, NOW, make_cluster
 
 MADE = NOW - 3600
@@ -151,7 +151,7 @@ def test_young_key_in_the_store_tells_of_an_expired_lease():
         name: StoredNodeFacts(name, create_revision=revision)
         for name, revision in (("node1", 12), ("node2", 120), ("node3", 57))
     }
-    facts = ClusterFacts(stored_nodes=stored)
+    facts = ClusterFacts(store=StoreFacts(stored))
     samples = replace(samples, first=replace(samples.first, cluster=facts))
 
     assert causes(samples) == {Code.KVSTORE_LEASE_EXPIRED}

@@ -1,0 +1,79 @@
+"""What the rules ask of one node's states, and whose addresses are whose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runbooks.diagnose.view import LAST_SPI
+from runbooks.xfrm.model import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runbooks.diagnose.view import Ends, View
+    from runbooks.xfrm.model import XfrmState
+
+
+def is_ciliums(state: XfrmState) -> bool:
+    """Whether a state carries Cilium's mark, and a key ID as its SPI."""
+    return state.direction is not None and 0 < state.spi <= LAST_SPI
+
+
+def cilium_states(view: View, node: str) -> Iterator[XfrmState]:
+    """Cilium's states of one node."""
+    snapshot = view.nodes.get(node)
+    for state in (snapshot.states if snapshot else None) or ():
+        if is_ciliums(state):
+            yield state
+
+
+def ends_of(state: XfrmState) -> Ends:
+    """Source, destination and SPI of a state."""
+    return state.source, state.destination, state.spi
+
+
+def ends_after(view: View, node: str) -> frozenset[Ends] | None:
+    """A node's states in the second sample; ``None`` if they were not read then."""
+    second = view.samples.second
+    again = second.nodes.get(node) if second else None
+    if again is None or again.states is None:
+        return None
+    return frozenset(ends_of(state) for state in again.states if is_ciliums(state))
+
+
+def outbound_sources(view: View, node: str) -> frozenset[str]:
+    """The addresses that a node's outbound states start at."""
+    return frozenset(
+        state.source
+        for state in cilium_states(view, node)
+        if state.direction is Direction.OUT
+    )
+
+
+def outbound_targets(view: View, node: str) -> frozenset[str]:
+    """The addresses that a node's outbound states lead to."""
+    return frozenset(
+        state.destination
+        for state in cilium_states(view, node)
+        if state.direction is Direction.OUT
+    )
+
+
+def present_addresses(view: View, node: str) -> frozenset[str]:
+    """The addresses that a node has now; empty where nothing tells.
+
+    Its CiliumNode comes first: an interface may carry addresses that other nodes
+    have as well.
+    """
+    facts = view.samples.first.cluster.cilium_nodes.get(node)
+    if facts is not None and facts.cilium_internal_ips:
+        return frozenset((*facts.internal_ips, *facts.cilium_internal_ips))
+    snapshot = view.nodes.get(node)
+    if snapshot is not None and snapshot.cilium_internal_ips:
+        return frozenset((*snapshot.internal_ips, *snapshot.cilium_internal_ips))
+    return frozenset()
+
+
+def is_ipv6(address: str) -> bool:
+    """Whether an address or prefix is of IPv6."""
+    return ":" in address
