@@ -54,6 +54,9 @@ RULES: tuple[Rule, ...] = (
     agent_version_skew,
 )
 
+_CAUSES_OF_STALENESS = frozenset(
+    {Code.KVSTORE_LEASE_EXPIRED, Code.KVSTORE_RECREATED, Code.CILIUMNODE_RECREATED}
+)
 _WORST_FIRST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 
 
@@ -103,14 +106,19 @@ def narrow(diagnosis: Diagnosis, code: Code) -> Diagnosis:
         code: The condition, as a code or as a cause.
 
     Returns:
-        A diagnosis of that condition alone: what has this code or cause, and
-        stale pairs whose cause can't be told, since it may be this one.
+        A diagnosis of that condition alone: what has this code or cause. If it is
+        one that makes pairs stale, also stale pairs whose cause can't be told, since
+        it may be this one.
     """
     findings = tuple(
         f
         for f in diagnosis.findings
         if code in {f.code, f.cause}
-        or (f.code is Code.STALE_XFRM_STATE and f.cause is None)
+        or (
+            code in _CAUSES_OF_STALENESS
+            and f.code is Code.STALE_XFRM_STATE
+            and f.cause is None
+        )
     )
     complete = diagnosis.verdict is not Verdict.UNKNOWN
     return replace(
@@ -119,6 +127,7 @@ def narrow(diagnosis: Diagnosis, code: Code) -> Diagnosis:
         verdict=_verdict(
             findings, complete=complete and all(n.read for n in diagnosis.nodes)
         ),
+        condition=code,
     )
 
 

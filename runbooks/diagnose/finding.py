@@ -96,6 +96,7 @@ class Diagnosis:
         nodes: Every node that should have been read.
         incomplete: What could not be read, a sentence each.
         twice: Whether the cluster was read twice, so that findings tell of now.
+        condition: The one condition that this is about; ``None`` for all.
     """
 
     verdict: Verdict
@@ -103,6 +104,7 @@ class Diagnosis:
     nodes: tuple[NodeReading, ...]
     incomplete: tuple[str, ...] = ()
     twice: bool = False
+    condition: Code | None = None
 
     @property
     def alarming(self) -> tuple[Finding, ...]:

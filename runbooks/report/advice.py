@@ -76,6 +76,24 @@ _NEXT: Mapping[Code, str] = {
 }
 
 
+def verdict_words(diagnosis: Diagnosis) -> str:
+    """A sentence that says what the verdict means.
+
+    A diagnosis of one condition says nothing of any other.
+    """
+    if diagnosis.condition is None or diagnosis.verdict is Verdict.STALE:
+        return VERDICTS[diagnosis.verdict]
+    about = diagnosis.condition
+    if diagnosis.findings:
+        return f"This check looked for {about} alone, and found it."
+    if diagnosis.verdict is Verdict.UNKNOWN:
+        return (
+            "Not everything that is needed could be read; in the rest there is no sign"
+            f" of {about}."
+        )
+    return f"No sign of {about}; {CHECK} looks for everything else."
+
+
 def next_step(finding: Finding) -> str | None:
     """What to do about a finding; ``None`` for nothing."""
     if finding.cause is Code.ROTATION_STALLED:

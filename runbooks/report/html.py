@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from runbooks.diagnose.finding import Code, Diagnosis
-from runbooks.report.advice import CAUSES, VERDICTS, next_steps, runbook_pages
+from runbooks.report.advice import CAUSES, next_steps, runbook_pages, verdict_words
 from runbooks.report.matrix import matrix
 
 #: A browser has more room than a terminal.
@@ -34,7 +34,7 @@ def to_html(diagnosis: Diagnosis, made: datetime | None = None) -> str:
     )
     return environment.get_template("report.html.j2").render(
         diagnosis=diagnosis,
-        verdict_text=VERDICTS[diagnosis.verdict],
+        verdict_text=verdict_words(diagnosis),
         causes=CAUSES,
         matrix=matrix(diagnosis, LARGEST_MATRIX),
         steps=next_steps(diagnosis),

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runbooks.diagnose.finding import Code, Diagnosis, Finding, Severity, Verdict
-from runbooks.report.advice import CAUSES, VERDICTS, next_steps, runbook_pages
+from runbooks.report.advice import CAUSES, next_steps, runbook_pages, verdict_words
 from runbooks.report.matrix import Cell, matrix
 
 #: Findings that are written out; a thousand alike help nobody.
@@ -82,7 +82,7 @@ def _print_verdict(console: Console, diagnosis: Diagnosis) -> None:
     verdict = Text("Verdict: ")
     verdict.append(str(diagnosis.verdict), _VERDICT_STYLE[diagnosis.verdict])
     console.print(verdict)
-    console.print(VERDICTS[diagnosis.verdict])
+    console.print(verdict_words(diagnosis))
     read = sum(node.read for node in diagnosis.nodes)
     times = "twice" if diagnosis.twice else "once"
     console.print(f"Nodes read: {read} of {len(diagnosis.nodes)} ({times})")
