@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbooks.collect import collect
+from runbooks.collect import collect, etcd_access
 from runbooks.collect.errors import CollectError, UsageError
 
 if TYPE_CHECKING:
@@ -47,14 +47,23 @@ def read(description: str | None, arguments: Sequence[str] | None = None) -> Sam
     parser.add_argument(
         "--snapshot", type=Path, metavar="DIR", help="read a snapshot folder instead"
     )
+    parser.add_argument(
+        "--etcd-endpoint", metavar="URL", help="the key-value store, to be asked itself"
+    )
+    for name in ("ca", "cert", "key"):
+        parser.add_argument(f"--etcd-{name}", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
     try:
+        etcd = etcd_access(
+            options.etcd_endpoint, options.etcd_ca, options.etcd_cert, options.etcd_key
+        )
         return collect(
             archive=options.sysdump,
             folder=options.snapshot,
             kubeconfig=options.kubeconfig,
             context=options.context,
             namespace=options.namespace,
+            etcd=etcd,
         )
     except CollectError as error:
         sys.stderr.write(f"{error}\n")

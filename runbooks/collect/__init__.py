@@ -9,6 +9,7 @@ from runbooks.collect.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runbooks.collect.etcd import EtcdAccess
     from runbooks.snapshot import Samples
 
 
@@ -20,6 +21,7 @@ def collect(
     context: str | None = None,
     namespace: str | None = None,
     interval_s: float = 1.0,
+    etcd: EtcdAccess | None = None,
 ) -> Samples:
     """Read a cluster, an archive or a snapshot folder.
 
@@ -30,6 +32,7 @@ def collect(
         context: Its context.
         namespace: Namespace of Cilium.
         interval_s: Seconds between the two samples of a cluster.
+        etcd: Its key-value store; asked through an agent if ``None``.
 
     Returns:
         What was read.
@@ -41,10 +44,10 @@ def collect(
         raise UsageError("--sysdump and --snapshot exclude each other.")
     path = archive or folder
     if path is not None:
-        if context or kubeconfig or namespace:
+        if context or kubeconfig or namespace or etcd:
             raise UsageError(
-                "--context, --kubeconfig and --namespace are for a cluster; an"
-                " archive is read without one."
+                "--context, --kubeconfig, --namespace and --etcd-endpoint are for a"
+                " cluster; an archive is read without one."
             )
         from runbooks.collect.archived_snapshot import read_archive
 
@@ -56,4 +59,20 @@ def collect(
         context=context,
         namespace=namespace,
         interval_s=interval_s,
+        etcd=etcd,
     )
+
+
+def etcd_access(
+    endpoint: str | None, ca: Path | None, certificate: Path | None, key: Path | None
+) -> EtcdAccess | None:
+    """Take a command line's options for etcd; ``None`` where none was given.
+
+    Raises:
+        UsageError: They don't belong together, or a file is not there.
+    """
+    if endpoint is None and not (ca or certificate or key):
+        return None
+    from runbooks.collect.etcd import EtcdAccess
+
+    return EtcdAccess.of(endpoint, ca, certificate, key)

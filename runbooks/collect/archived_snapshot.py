@@ -281,6 +281,7 @@ def _with_agent(node: NodeSnapshot, pods: Iterable[Object]) -> NodeSnapshot:
                     facts,
                     version=node.agent.version or facts.version,
                     keys_in_use=node.agent.keys_in_use,
+                    store_trouble=node.agent.store_trouble,
                 ),
             )
     return node

@@ -16,17 +16,16 @@ from runbooks.collect.agent_exec import (
     Ran,
 )
 from runbooks.collect.api import AbsentError, ClusterApi
+from runbooks.collect.control_plane import ClusterObjects, with_control_plane
 from runbooks.collect.errors import CollectError, NotPermittedError, UsageError
 from runbooks.collect.objects import (
     Object,
     agent_facts,
-    cluster_facts,
     node_of,
     why_not_running,
 )
 from runbooks.snapshot import (
     AgentFacts,
-    ClusterFacts,
     NodeSnapshot,
     Samples,
     Snapshot,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from runbooks.collect.etcd import EtcdAccess
     from runbooks.collect.node_files import NodeFile
 
 T = TypeVar("T")
@@ -44,39 +44,6 @@ T = TypeVar("T")
 NODE_LIMIT_S = 60.0
 #: Nodes read at the same time.
 SIDE_BY_SIDE = 32
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterObjects:
-    """The objects that were read, as the API gave them.
-
-    Attributes:
-        namespace: Namespace of Cilium.
-        pods: The agents' Pods.
-        cilium_nodes: All CiliumNodes.
-        nodes: All Nodes.
-        config_map: ConfigMap ``cilium-config``.
-        daemonset: The agents' DaemonSet.
-        unread: What could not be read, a sentence each.
-    """
-
-    namespace: str
-    pods: tuple[Object, ...]
-    cilium_nodes: tuple[Object, ...] = ()
-    nodes: tuple[Object, ...] = ()
-    config_map: Object | None = None
-    daemonset: Object | None = None
-    unread: tuple[str, ...] = ()
-
-    def facts(self) -> ClusterFacts:
-        """Sum the objects up."""
-        return cluster_facts(
-            config_map=self.config_map,
-            cilium_nodes=self.cilium_nodes,
-            nodes=self.nodes,
-            daemonset=self.daemonset,
-            unread=self.unread,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +89,7 @@ def read_cluster(
     context: str | None = None,
     namespace: str | None = None,
     interval_s: float = 1.0,
+    etcd: EtcdAccess | None = None,
 ) -> Samples:
     """Read a cluster twice.
 
@@ -130,6 +98,7 @@ def read_cluster(
         context: The context; the current one if ``None``.
         namespace: Namespace of Cilium; found by the agents' label if ``None``.
         interval_s: Seconds between the end of the first sample and the second.
+        etcd: The cluster's key-value store; asked through an agent if ``None``.
 
     Returns:
         Both samples.
@@ -137,15 +106,22 @@ def read_cluster(
     Raises:
         CollectError: There is no cluster, no Cilium, no IPsec, or no right.
     """
-    return ClusterReader.connect(kubeconfig, context, namespace).samples(interval_s)
+    reader = ClusterReader.connect(kubeconfig, context, namespace, etcd)
+    return reader.samples(interval_s)
 
 
 class ClusterReader:
     """Reads the nodes of one cluster, as often as asked."""
 
-    def __init__(self, api: ClusterApi, namespace: str | None = None) -> None:
+    def __init__(
+        self,
+        api: ClusterApi,
+        namespace: str | None = None,
+        etcd: EtcdAccess | None = None,
+    ) -> None:
         self._api = api
         self._namespace = namespace
+        self._etcd = etcd
 
     @classmethod
     def connect(
@@ -153,13 +129,14 @@ class ClusterReader:
         kubeconfig: Path | None = None,
         context: str | None = None,
         namespace: str | None = None,
+        etcd: EtcdAccess | None = None,
     ) -> ClusterReader:
         """Read the kubeconfig; nothing is sent yet.
 
         Raises:
             UsageError: There is no usable kubeconfig.
         """
-        return cls(ClusterApi.connect(kubeconfig, context), namespace)
+        return cls(ClusterApi.connect(kubeconfig, context), namespace, etcd)
 
     def samples(
         self, interval_s: float = 1.0, after_first: Callable[[], None] | None = None
@@ -176,7 +153,7 @@ class ClusterReader:
         self, interval_s: float = 1.0, after_first: Callable[[], None] | None = None
     ) -> Recording:
         """Read the same, and keep the files that it was read from."""
-        objects = self.objects()
+        objects = with_control_plane(self._api, self.objects(), self._etcd)
         first = self.read_nodes(objects, full=True)
         if after_first is not None:
             after_first()
@@ -332,6 +309,7 @@ def _read_node(
                 facts,
                 version=node.agent.version or facts.version,
                 keys_in_use=node.agent.keys_in_use,
+                store_trouble=node.agent.store_trouble,
             ),
             read_s=began_s,
             unread=_reasons(name, node, answer),
