@@ -211,8 +211,9 @@ def _agent_pods(text: str) -> Iterator[Object]:
     _, separator, body = text.partition("\nitems:\n")
     if not separator:
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-        items = content.get("items", []) if isinstance(content, dict) else []
-        yield from (item for item in items if isinstance(item, dict))
+        items = content.get("items") if isinstance(content, dict) else None
+        listed = items if isinstance(items, list) else ()
+        yield from (item for item in listed if isinstance(item, dict))
         return
     body = _TOP_LEVEL_KEY.split(body, maxsplit=1)[0]
     match = _LIST_ITEM.match(body)
@@ -221,7 +222,8 @@ def _agent_pods(text: str) -> Iterator[Object]:
     for item in re.split(rf"^(?={match[1]}- )", body, flags=re.MULTILINE):
         if AGENT_CONTAINER in item:
             pods = yaml.load(item, Loader=_Loader)  # noqa: S506 - a safe loader
-            yield from (pod for pod in pods or () if isinstance(pod, dict))
+            listed = pods if isinstance(pods, list) else ()
+            yield from (pod for pod in listed if isinstance(pod, dict))
 
 
 def _node_name(

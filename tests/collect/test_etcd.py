@@ -275,7 +275,7 @@ def test_server_of_something_else_is_a_sentence(body):
             pass
 
     with HTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
         try:
             with pytest.raises(UnreachableError):
