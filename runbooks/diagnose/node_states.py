@@ -8,23 +8,25 @@ from runbooks.diagnose.view import LAST_SPI
 from runbooks.xfrm.model import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from runbooks.diagnose.view import Ends, View
     from runbooks.xfrm.model import XfrmState
 
 
-def is_ciliums(state: XfrmState) -> bool:
-    """Whether a state carries Cilium's mark, and a key ID as its SPI."""
-    return state.direction is not None and 0 < state.spi <= LAST_SPI
-
-
 def cilium_states(view: View, node: str) -> Iterator[XfrmState]:
     """Cilium's states of one node."""
     snapshot = view.nodes.get(node)
-    for state in (snapshot.states if snapshot else None) or ():
-        if is_ciliums(state):
-            yield state
+    return _ciliums(snapshot.states or () if snapshot else ())
+
+
+def cilium_states_after(view: View, node: str) -> Iterator[XfrmState] | None:
+    """The same in the second sample; ``None`` if they were not read then."""
+    second = view.samples.second
+    snapshot = second.nodes.get(node) if second else None
+    if snapshot is None or snapshot.states is None:
+        return None
+    return _ciliums(snapshot.states)
 
 
 def ends_of(state: XfrmState) -> Ends:
@@ -34,11 +36,8 @@ def ends_of(state: XfrmState) -> Ends:
 
 def ends_after(view: View, node: str) -> frozenset[Ends] | None:
     """A node's states in the second sample; ``None`` if they were not read then."""
-    second = view.samples.second
-    again = second.nodes.get(node) if second else None
-    if again is None or again.states is None:
-        return None
-    return frozenset(ends_of(state) for state in again.states if is_ciliums(state))
+    states = cilium_states_after(view, node)
+    return None if states is None else frozenset(map(ends_of, states))
 
 
 def outbound_sources(view: View, node: str) -> frozenset[str]:
@@ -77,3 +76,8 @@ def present_addresses(view: View, node: str) -> frozenset[str]:
 def is_ipv6(address: str) -> bool:
     """Whether an address or prefix is of IPv6."""
     return ":" in address
+
+
+def _ciliums(states: Iterable[XfrmState]) -> Iterator[XfrmState]:
+    """Those that carry Cilium's mark, and a key ID as their SPI."""
+    return (s for s in states if s.direction is not None and 0 < s.spi <= LAST_SPI)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
-from runbooks.diagnose.node_states import cilium_states, ends_of, is_ciliums
+from runbooks.diagnose.node_states import (
+    cilium_states,
+    cilium_states_after,
+    ends_of,
+)
 from runbooks.diagnose.settling import ONE_GO_S, age_s
 from runbooks.xfrm.stat import COUNTERS
 
@@ -71,12 +75,9 @@ def rising_errors(view: View) -> Iterable[Finding]:
 
 def _renewed(view: View, node: str) -> bool:
     """Whether some state of a node came, went or was made anew a moment ago."""
-    second = view.samples.second
-    states = second.nodes[node].states if second else None
+    after = cilium_states_after(view, node)
     before = {(ends_of(s), s.added_s) for s in cilium_states(view, node)}
-    if states is not None and before != {
-        (ends_of(s), s.added_s) for s in states if is_ciliums(s)
-    }:
+    if after is not None and before != {(ends_of(s), s.added_s) for s in after}:
         return True
     ages = (age_s(view, node, state) for state in cilium_states(view, node))
     return any(age is not None and age < ONE_GO_S for age in ages)

@@ -16,10 +16,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
-from runbooks.diagnose.node_states import cilium_states
+from runbooks.diagnose.node_states import cilium_states, ends_after
 from runbooks.diagnose.settings import duration_s, reads_key_file_again
 from runbooks.diagnose.settling import age_s, now_s
-from runbooks.xfrm.model import Direction
 
 if TYPE_CHECKING:
     from runbooks.diagnose.view import Tunnel, View
@@ -181,7 +180,7 @@ def _sent_for_nobody(view: View, new: int, behind: frozenset[str]) -> Iterable[F
             before, after = tunnel.outbound, tunnel.outbound_after
             if before is None or after is None or after.oseq <= before.oseq:
                 continue
-            if _arrives(view, tunnel) or not _reread(view, destination):
+            if _arrives(view, tunnel) or ends_after(view, destination) is None:
                 continue
             age = age_s(view, source, before)
             if tunnel.spi == new and (age is None or age < KUBELET_S):
@@ -246,13 +245,7 @@ def _never_loaded(view: View) -> Iterable[Finding]:
 
 
 def _spis_after(view: View, node: str) -> frozenset[int]:
-    second = view.samples.second
-    snapshot = second.nodes.get(node) if second else None
-    return frozenset(
-        state.spi
-        for state in (snapshot.states if snapshot else None) or ()
-        if state.direction is Direction.OUT
-    )
+    return frozenset(spi for _, _, spi in ends_after(view, node) or ())
 
 
 def _known_for_s(view: View, nodes: Iterable[str], spi: int) -> float | None:
@@ -278,12 +271,6 @@ def jitter_s(view: View) -> float:
     config = view.samples.first.cluster.config
     names = [name for name in config if "ipsec" in name and "jitter" in name]
     return max((duration_s(config, name, 0.0) for name in names), default=0.0)
-
-
-def _reread(view: View, node: str) -> bool:
-    second = view.samples.second
-    snapshot = second.nodes.get(node) if second else None
-    return snapshot is not None and snapshot.states is not None
 
 
 def _some(names: Iterable[str]) -> str:
