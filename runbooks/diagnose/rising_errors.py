@@ -10,7 +10,7 @@ from runbooks.diagnose.node_states import (
     cilium_states_after,
     ends_of,
 )
-from runbooks.diagnose.settling import ONE_GO_S, age_s
+from runbooks.diagnose.settling import RENEWAL_S, age_s
 from runbooks.xfrm.stat import COUNTERS
 
 if TYPE_CHECKING:
@@ -80,4 +80,4 @@ def _renewed(view: View, node: str) -> bool:
     if after is not None and before != {(ends_of(s), s.added_s) for s in after}:
         return True
     ages = (age_s(view, node, state) for state in cilium_states(view, node))
-    return any(age is not None and age < ONE_GO_S for age in ages)
+    return any(age is not None and age < RENEWAL_S for age in ages)

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 #: From learning of a peer until its states are made, however busy the agent.
 SETTLING_S = 60.0
-#: An agent makes all states of one peer under one key in one go.
-ONE_GO_S = 10.0
+#: An agent makes all states of one peer under one key in one go; times are in
+#: whole seconds.
+ONE_GO_S = 3.0
+#: For how long packets that were on their way fall between old states and new ones.
+RENEWAL_S = 10.0
 
 
 def now_s(view: View) -> float | None:
