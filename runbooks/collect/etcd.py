@@ -29,6 +29,7 @@ DEFAULT_PORT = 2379
 LIMIT_S = 10.0
 #: The operator writes the time into it about once a minute.
 HEARTBEAT = "cilium/.heartbeat"
+CILIUM_PREFIX = "cilium/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def read_store(access: EtcdAccess) -> dict[str, Any]:
 
     Raises:
         UsageError: The endpoint is no URL.
-        UnreachableError: etcd doesn't answer, refuses, or isn't etcd.
+        UnreachableError: etcd doesn't answer, refuses, isn't etcd or not Cilium's.
     """
     scheme, host, port = access.split()
     with requests.Session() as session:
@@ -133,7 +134,13 @@ def read_store(access: EtcdAccess) -> dict[str, Any]:
 
 
 def _document(client: Etcd3Client) -> dict[str, Any]:
-    answer = _range(client, NODES_PREFIX, prefix=True)
+    answer = _range(client, NODES_PREFIX)
+    if not answer.get("kvs") and not _range(client, CILIUM_PREFIX, limit=1).get("kvs"):
+        # An etcd of something else must not pass for one that lost its keys.
+        raise UnreachableError(
+            f"The etcd at {client.base_url} holds nothing of Cilium. Is it the store"
+            " that the agents use?"
+        )
     header = answer["header"]
     kvs = [_key_value(kv) for kv in answer.get("kvs") or ()]
     leases = {kv["lease"] for kv in kvs if kv["lease"]}
@@ -152,10 +159,13 @@ def _document(client: Etcd3Client) -> dict[str, Any]:
 
 
 def _range(
-    client: Etcd3Client, key: str, *, prefix: bool = False, revision: int = 0
+    client: Etcd3Client, key: str, *, revision: int = 0, limit: int = 0
 ) -> Mapping[str, Any]:
+    """One key, or all below one that ends with a slash."""
     request = {"key": _encoded(key)}
-    if prefix:
+    if limit:
+        request["limit"] = str(limit)
+    if key.endswith("/"):
         request["range_end"] = _encoded(key[:-1] + chr(ord(key[-1]) + 1))
     if revision:
         request["revision"] = str(revision)

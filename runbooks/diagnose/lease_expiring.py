@@ -95,8 +95,8 @@ def _down_s(view: View, name: str) -> float | None:
 def _without_key(view: View, known: Set[str]) -> frozenset[str]:
     """Nodes that have no key in the store, as far as that was read."""
     store = view.samples.first.cluster.store
-    if store is None:
-        return frozenset()
+    if store is None or (store.nodes and store.nodes.keys().isdisjoint(known)):
+        return frozenset()  # unread, or another cluster's
     read_s = now_s(view)
     found = set()
     for name in known - store.nodes.keys():

@@ -188,9 +188,17 @@ def test_store_without_a_heartbeat_has_no_ages(etcd, client):
     assert facts(etcd).nodes["node1"].created_s is None
 
 
-def test_empty_store_has_no_node(etcd, client):
-    assert client
+def test_store_that_lost_its_nodes_has_none(etcd, client):
+    beat(client, MADE)
+
     assert facts(etcd).nodes == {}
+
+
+def test_etcd_of_something_else_does_not_pass_for_an_emptied_store(etcd, client):
+    client.put("registry/pods/default/web", "{}")
+
+    with pytest.raises(UnreachableError, match="nothing of Cilium"):
+        facts(etcd)
 
 
 def test_what_an_agent_prints_has_the_same_names_and_no_revisions(etcd, client):
@@ -243,7 +251,8 @@ def test_certificates_let_it_in(secure, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 
-    assert read_store(EtcdAccess.of(*secure))["kvs"] == []
+    with pytest.raises(UnreachableError, match="nothing of Cilium"):
+        read_store(EtcdAccess.of(*secure))
 
 
 @pytest.mark.parametrize("given", [1, 2])

@@ -261,3 +261,24 @@ def test_unknown_cause_says_what_is_missing(change, words):
 
     assert finding.cause is None
     assert words in finding.evidence["cause_unknown"]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"agents": dict.fromkeys(["node1", "node2", "node3"], LONG_AGO)},
+        {"node_created_s": {"node2": MADE - 3}},
+        {
+            "agents": dict.fromkeys(
+                ["node1", "node2", "node3"], AgentFacts(started_s=NOW - 60)
+            )
+        },
+    ],
+    ids=["node labeled", "node registered again", "all restarted since"],
+)
+def test_every_way_to_recreate_a_cilium_node_is_told(how):
+    cluster = cilium_node_recreated()
+    for name, value in how.items():
+        setattr(cluster, name, value)
+
+    assert causes(cluster.once()) == {Code.CILIUMNODE_RECREATED}

@@ -153,3 +153,10 @@ def test_whole_store_is_nothing():
     cluster.store = store(lease_ttl_s=900.0, lease_left_s=610.0)
 
     assert diagnose(cluster.twice()).findings == ()
+
+
+def test_store_of_another_cluster_tells_nothing():
+    cluster = make_cluster(3)
+    cluster.store = StoreFacts({"other": StoredNodeFacts("other")})
+
+    assert diagnose(cluster.twice()).findings == ()
