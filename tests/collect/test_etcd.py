@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -15,12 +16,20 @@ import requests
 import trustme
 from etcd3gw import Etcd3Client
 from etcd3gw.lease import Lease
+from typer.testing import CliRunner
 
+from runbooks.cli import app
 from runbooks.collect.errors import UnreachableError, UsageError
 from runbooks.collect.etcd import HEARTBEAT, EtcdAccess, read_store
 from runbooks.collect.stored_nodes import NODES_PREFIX, from_agent, store_facts
 from runbooks.diagnose import diagnose
 from runbooks.diagnose.finding import Code
+from tests.collect.test_cluster import (  # noqa: F401 - fixtures
+    PODS,
+    agents,
+    api,
+    kubeconfig,
+)
 from tests.diagnose.cluster_builder import NOW, make_cluster
 
 pytestmark = pytest.mark.skipif(
@@ -313,3 +322,32 @@ def test_options_that_do_not_fit_are_told(options, words):
 
 def test_no_endpoint_is_no_access():
     assert EtcdAccess.of(None) is None
+
+
+def test_check_that_is_given_etcd_tells_the_cause_where_the_pods_do_not(
+    etcd,
+    client,
+    kubeconfig,  # noqa: F811
+    agents,  # noqa: F811
+    api,  # noqa: F811
+    tmp_path,
+):
+    for pod in api.content[PODS]["items"]:
+        del pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"]
+    came_back = datetime(2026, 11, 22, 23, 33, 40, tzinfo=UTC).timestamp()
+    hours_before = came_back - 20_000
+    three_nodes(client, {"n1": hours_before, "n3": hours_before, "n2": came_back})
+    arguments = ["--kubeconfig", str(kubeconfig), "--interval", "0"]
+
+    def causes(*command):
+        result = CliRunner().invoke(app, [*command, "--output", "json"])
+        assert result.exit_code == 1
+        return {f["cause"] for f in json.loads(result.stdout)["findings"]}
+
+    assert causes("check", *arguments) == {None}
+    with_etcd = [*arguments, "--etcd-endpoint", etcd]
+    assert causes("check", *with_etcd) == {"kvstore-lease-expired"}
+    folder = str(tmp_path / "s")
+    CliRunner().invoke(app, ["snapshot", *with_etcd, "-o", folder])
+    assert causes("check", "--snapshot", folder) == {"kvstore-lease-expired"}
+    assert agents["reads"]
