@@ -61,16 +61,20 @@ def outbound_targets(view: View, node: str) -> frozenset[str]:
 def present_addresses(view: View, node: str) -> frozenset[str]:
     """The addresses that a node has now; empty where nothing tells.
 
-    Its CiliumNode comes first: an interface may carry addresses that other nodes
-    have as well.
+    Its own ``cilium_host`` knows first what the CiliumInternalIP is; the CiliumNode
+    may lag. For all else the CiliumNode is asked: an interface may carry addresses
+    that other nodes have as well.
     """
     facts = view.samples.first.cluster.cilium_nodes.get(node)
-    if facts is not None and facts.cilium_internal_ips:
-        return frozenset((*facts.internal_ips, *facts.cilium_internal_ips))
     snapshot = view.nodes.get(node)
-    if snapshot is not None and snapshot.cilium_internal_ips:
-        return frozenset((*snapshot.internal_ips, *snapshot.cilium_internal_ips))
-    return frozenset()
+    of_kernel = snapshot.cilium_internal_ips if snapshot else ()
+    of_object = facts.cilium_internal_ips if facts else ()
+    if not of_kernel and not of_object:
+        return frozenset()
+    others = (facts.internal_ips if facts else ()) or (
+        snapshot.internal_ips if snapshot else ()
+    )
+    return frozenset((*others, *(of_kernel or of_object)))
 
 
 def is_ipv6(address: str) -> bool:

@@ -47,6 +47,8 @@ class Cluster:
     store: StoreFacts | None = None
     announced: dict[str, int] = field(default_factory=dict)
     boot_ids: dict[str, str] = field(default_factory=dict)
+    cilium_host: dict[str, list[str]] = field(default_factory=dict)
+    announced_ips: dict[str, list[str]] = field(default_factory=dict)
     announced_boot_ids: dict[str, str] = field(default_factory=dict)
 
     def tunnels(self, source: str, destination: str, spi: int | None = None):
@@ -156,6 +158,7 @@ class Cluster:
                 counters=self.counters.get(name, {"XfrmInStateProtoError": 0}),
                 policies=tuple(self.policies[name]) if name in self.policies else None,
                 boot_id=self.boot_ids.get(name),
+                cilium_internal_ips=tuple(self.cilium_host.get(name, ())),
                 agent=self.agents.get(name, AgentFacts(version="1.18.0")),
                 read_s=read_s,
                 clock_s=None if read_s is None else read_s + ahead,
@@ -174,7 +177,9 @@ class Cluster:
                     node_created_s=self.node_created_s.get(name, NOW - 30 * DAY),
                     encryption_key=self.announced.get(name),
                     boot_id=self.announced_boot_ids.get(name, self.boot_ids.get(name)),
-                    cilium_internal_ips=tuple(self.ips[name][: self.cilium_ips]),
+                    cilium_internal_ips=tuple(
+                        self.announced_ips.get(name, self.ips[name])[: self.cilium_ips]
+                    ),
                     internal_ips=tuple(self.ips[name][self.cilium_ips :]),
                 )
                 for name in self.names

@@ -211,6 +211,16 @@ def test_agent_back_with_another_address_misses_the_outbound_states_of_it(shape)
         assert old in finding.summary
 
 
+def test_other_address_is_found_where_only_the_kernel_has_it_yet():
+    cluster, old, new = with_other_address(make_cluster(3))
+    cluster.cilium_host["node2"] = [new]
+    cluster.announced_ips["node2"] = [old]
+
+    found = diagnose(cluster.twice()).findings
+
+    assert {f.evidence.get("left_over_source") for f in found} == {old}
+
+
 def test_rotation_cures_the_other_address():
     cluster, old, new = with_other_address(make_cluster(3))
     cluster.rotate(4, NOW - 60)
