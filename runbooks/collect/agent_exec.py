@@ -47,8 +47,11 @@ class ExecRefusedError(ExecError):
         needs: The verb and the resource that are missing.
     """
 
-    def __init__(self, needs: str) -> None:
-        super().__init__(f"no right to {needs}, and so not to enter its agent's pod")
+    def __init__(self, needs: str, namespace: str) -> None:
+        super().__init__(
+            f"no right to {needs} in namespace {namespace}, and so not to enter its"
+            " agent's pod"
+        )
         self.needs = needs
 
 
@@ -164,7 +167,7 @@ class AgentExec:
         except TimeoutError as error:
             raise ExecError(f"{error} from its agent") from None
         except WebSocketBadStatusException as error:
-            raise _refusal(error) from None
+            raise _refusal(error, self._namespace) from None
         except (WebSocketException, OSError, ValueError) as error:
             raise ExecError(f"the connection to its agent broke: {error}") from None
         status, why = _ended(channels)
@@ -208,7 +211,7 @@ def _text(channels: Mapping[int, bytes], channel: int) -> str:
     return channels.get(channel, b"").decode(errors="replace")
 
 
-def _refusal(error: WebSocketBadStatusException) -> ExecError:
+def _refusal(error: WebSocketBadStatusException, namespace: str) -> ExecError:
     try:
         said = str(json.loads(error.resp_body or b"")["message"])
     except (TypeError, ValueError, LookupError):
@@ -217,7 +220,7 @@ def _refusal(error: WebSocketBadStatusException) -> ExecError:
         case 403:
             verb = _REFUSED_VERB.search(said)
             return ExecRefusedError(
-                f"{verb[1] if verb else 'get, create'} on pods/exec"
+                f"{verb[1] if verb else 'get, create'} on pods/exec", namespace
             )
         case 404 if "container not found" not in said:
             return ExecError("its agent's pod is gone")

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from runbooks.collect.agent_exec import AgentExec, Answer
-    from runbooks.collect.cluster import ClusterObjects, ClusterReader
+    from runbooks.collect.cluster import ClusterReader
+    from runbooks.collect.control_plane import ClusterObjects
 
 #: An audit that moves less than this is always done.
 CHEAP_AUDIT_BYTES = 1_000_000
@@ -61,7 +62,7 @@ def read_for_check(
     Raises:
         CollectError: There is no cluster, no Cilium, no IPsec, or no right.
     """
-    nodes = _Nodes(reader, reader.objects())
+    nodes = _Nodes(reader, reader.objects_for_check())
     if audit or nodes.surely_cheap:
         return nodes.audit(interval_s)
     first = nodes.brief("first")

@@ -55,4 +55,5 @@ part ip-a addresses
 part xfrm-policies policies
 part cilium-dbg-version version
 part cilium-dbg-encrypt-status--o-json keys_in_use
+part cilium-dbg-status store_status
 exit 0
