@@ -89,9 +89,12 @@ def sift(samples: Samples, ahead_s: Callable[[str], float | None]) -> Sifted:
         nodes.place(reread, reread.side(OUT, COLUMNS["outbound_after"])),
         nodes.place(reread, reread.side(IN, COLUMNS["inbound_after"])),
     )
-    table = _tunnels(nodes, sides, np.array([ahead_s(n) or 0.0 for n in names]))
+    table = _tunnels(
+        nodes, samples, sides, np.array([ahead_s(n) or 0.0 for n in names])
+    )
     odd = _odd_keys(sides)
-    suspects = _suspects(nodes, sides, table, odd)
+    silent = _silent_pairs(nodes, sides)
+    suspects = _suspects(nodes, sides, table, odd, silent)
     return Sifted(
         first=_objects(nodes, sides[:2], suspects, odd),
         second=_objects(nodes, sides[2:], suspects, odd),
@@ -99,7 +102,7 @@ def sift(samples: Samples, ahead_s: Callable[[str], float | None]) -> Sifted:
         spis=_spis(sides),
         senders=_senders(nodes, sides[0]),
         strays=tuple(_strays(nodes, sides[:2])),
-        pairs=_pairs(nodes, sides, suspects),
+        pairs=_pairs(nodes, sides, suspects, silent),
     )
 
 
@@ -133,19 +136,27 @@ def _end(placed: Placed, states: Ordered, keys: Column) -> End:
     return End.of(placed.sample, placed.side, states, keys)
 
 
-def _tunnels(nodes: Nodes, sides: Sides, ahead_s: Column) -> TunnelTable:
+def _tunnels(
+    nodes: Nodes, samples: Samples, sides: Sides, ahead_s: Column
+) -> TunnelTable:
     outbound, inbound, outbound_after, inbound_after = sides
     sent, sent_after = _by_key(outbound), _by_key(outbound_after)
     keys = sent.key
-    if not np.array_equal(keys, sent_after.key):
-        keys = np.union1d(keys, sent_after.key)
-    ends = [_end(outbound, sent, keys), _end(outbound_after, sent_after, keys)]
-    del sent, sent_after  # each as large as a column of all states
-    received = _by_key(inbound)
-    ends.append(_end(inbound, received, keys))
-    if ends[-1].there.all() and len(received.key) == len(keys):
-        received = Ordered(keys, received.at)
-    ends.append(_end(inbound_after, _by_key(inbound_after), keys))
+    received, received_after = _by_key(inbound), _by_key(inbound_after)
+    for states in (sent_after, received, received_after):
+        if not np.array_equal(keys, states.key):
+            keys = np.union1d(keys, states.key)
+    ends = [
+        _end(placed, states, keys)
+        for placed, states in (
+            (outbound, sent),
+            (inbound, received),
+            (outbound_after, sent_after),
+            (inbound_after, received_after),
+        )
+    ]
+    if len(received.key) == len(keys):
+        received = Ordered(keys, received.at)  # the same keys, kept once
     reread = np.zeros(len(nodes.names), dtype=bool)
     reread[list(outbound_after.sample.tables)] = True
     return TunnelTable(
@@ -153,11 +164,12 @@ def _tunnels(nodes: Nodes, sides: Sides, ahead_s: Column) -> TunnelTable:
         nodes.owner,
         nodes.book.bits,
         outbound=ends[0],
-        inbound=ends[2],
-        outbound_after=ends[1],
+        inbound=ends[1],
+        outbound_after=ends[2],
         inbound_after=ends[3],
         inbound_states=received,
         any_source=_accepting_any(nodes, inbound),
+        kind_sent=_kind_sent(nodes, samples, outbound),
         reread=reread,
         ahead_s=ahead_s,
     )
@@ -173,18 +185,40 @@ def _accepting_any(nodes: Nodes, inbound: Placed) -> Column:
     return np.unique(key[of_any] & ((1 << bits + SPI_BITS) - 1))
 
 
+def _kind_sent(nodes: Nodes, samples: Samples, outbound: Placed) -> Bools:
+    """Tell of every address whether anybody sends from one of its kind.
+
+    There are CiliumInternalIPs and node IPs, of IPv4 and of IPv6; which of them have
+    states depends on the datapath. Only a CiliumNode tells.
+    """
+    kinds = np.zeros(len(nodes.book.codes), dtype=np.uint8)
+    for facts in samples.first.cluster.cilium_nodes.values():
+        for first, ips in ((1, facts.internal_ips), (4, facts.cilium_internal_ips)):
+            for ip in ips:
+                if ip in nodes.book.codes:
+                    kinds[nodes.book.codes[ip]] |= first << (":" in ip)
+    sends = np.zeros(len(kinds), dtype=bool)
+    sends[addresses(outbound.side.key, nodes.book.bits)[0]] = True
+    sent = np.bitwise_or.reduce(kinds[sends], initial=0)
+    found: Bools = (kinds & np.uint8(sent)) != 0
+    return found
+
+
 def _odd_keys(sides: Sides) -> Column:
     """Keys of states that a comparison by key alone does not do justice to."""
     odd = [placed.side.key[placed.of_pair & ~placed.regular] for placed in sides]
     return np.unique(np.concatenate(odd))
 
 
-def _suspects(nodes: Nodes, sides: Sides, table: TunnelTable, odd: Column) -> Bools:
+def _suspects(
+    nodes: Nodes, sides: Sides, table: TunnelTable, odd: Column, silent: Bools
+) -> Bools:
     """Tell of every pair, and of what is none, whether its states are wanted."""
     count = len(nodes.names)
     suspects = np.zeros((count, count), dtype=bool)
     chosen = np.flatnonzero(doubtful(table))
     suspects[table.nodes(chosen)] = True
+    suspects |= silent
     flat = np.append(suspects, False)
     if len(odd):
         for placed in sides:
@@ -252,16 +286,28 @@ def _strays(nodes: Nodes, sides: tuple[Placed, ...]) -> Iterator[Stray]:
                 yield Stray(name, table.addresses[code], spi, node_id)
 
 
-def _pairs(nodes: Nodes, sides: Sides, suspects: Bools) -> tuple[tuple[str, str], ...]:
+def _silent_pairs(nodes: Nodes, sides: Sides) -> Bools:
+    """Tell of every pair of nodes that were read whether it lacks outbound states."""
     count = len(nodes.names)
     sends = np.zeros(count * count + 1, dtype=bool)
     sends[sides[0].pair] = True
     sends[sides[2].pair] = True
-    asked = (suspects | ~sends)[:-1].reshape(count, count)
-    read = np.zeros(count, dtype=bool)
+    return ~sends[:-1].reshape(count, count) & _read_pairs(nodes, sides)
+
+
+def _read_pairs(nodes: Nodes, sides: Sides) -> Bools:
+    read = np.zeros(len(nodes.names), dtype=bool)
     read[list(sides[0].sample.tables)] = True
-    asked &= read[:, None] & read
-    np.fill_diagonal(asked, val=False)
+    both: Bools = read[:, None] & read
+    np.fill_diagonal(both, val=False)
+    return both
+
+
+def _pairs(
+    nodes: Nodes, sides: Sides, suspects: Bools, silent: Bools
+) -> tuple[tuple[str, str], ...]:
+    asked = suspects[:-1].reshape(silent.shape) & _read_pairs(nodes, sides)
+    asked |= silent
     return tuple(
         (nodes.names[source], nodes.names[destination])
         for source, destination in np.argwhere(asked).tolist()
