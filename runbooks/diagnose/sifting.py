@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runbooks.diagnose.columns import (
-    SPI_BITS,
     AddressBook,
     Ordered,
     Sample,
@@ -16,7 +15,7 @@ from runbooks.diagnose.columns import (
     ordered,
 )
 from runbooks.diagnose.doubts import COLUMNS, doubtful
-from runbooks.diagnose.placing import Nodes
+from runbooks.diagnose.placing import Nodes, accepting_any, claims, kind_sent
 from runbooks.diagnose.tunnel_table import End, TunnelTable
 from runbooks.diagnose.view import Stray, owner_by_address
 from runbooks.snapshot import Snapshot
@@ -25,7 +24,7 @@ from runbooks.xfrm.compact import IN, LAST_SPI, OUT, CompactStates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from runbooks.diagnose.columns import Bools, Column, Side
+    from runbooks.diagnose.columns import Bools, Column
     from runbooks.diagnose.placing import Placed
     from runbooks.snapshot import Samples
     from runbooks.xfrm.model import XfrmState
@@ -80,7 +79,7 @@ def sift(samples: Samples, ahead_s: Callable[[str], float | None]) -> Sifted:
     reread = Sample.of(second, numbers, book)
     outbound = read.side(OUT, COLUMNS["outbound"])
     inbound = read.side(IN, COLUMNS["inbound"])
-    owner = owner_by_address(samples, _claims(names, book, outbound, inbound))
+    owner = owner_by_address(samples, claims(names, book, outbound, inbound))
     codes = [numbers[owner[a]] if a in owner else -1 for a in book.codes]
     nodes = Nodes(names, book, np.array(codes, dtype=np.int32))
     sides = (
@@ -104,28 +103,6 @@ def sift(samples: Samples, ahead_s: Callable[[str], float | None]) -> Sifted:
         strays=tuple(_strays(nodes, sides[:2])),
         pairs=_pairs(nodes, sides, suspects, silent),
     )
-
-
-def _claims(
-    names: tuple[str, ...], book: AddressBook, outbound: Side, inbound: Side
-) -> Mapping[str, str]:
-    """Who alone has states that start or end at an address, by address."""
-    count = np.zeros(len(book.codes), dtype=np.int32)
-    claimant = np.zeros(len(book.codes), dtype=np.int32)
-    for number in range(len(names)):
-        own = np.zeros(len(book.codes), dtype=bool)
-        own[addresses(outbound.key[outbound.of(number)], book.bits)[0]] = True
-        own[addresses(inbound.key[inbound.of(number)], book.bits)[1]] = True
-        claimant[own] = number
-        count += own
-    alone = (count == 1).tolist()
-    return {
-        address: names[number]
-        for address, number, one in zip(
-            book.codes, claimant.tolist(), alone, strict=True
-        )
-        if one
-    }
 
 
 def _by_key(placed: Placed) -> Ordered:
@@ -168,40 +145,11 @@ def _tunnels(
         outbound_after=ends[2],
         inbound_after=ends[3],
         inbound_states=received,
-        any_source=_accepting_any(nodes, inbound),
-        kind_sent=_kind_sent(nodes, samples, outbound),
+        any_source=accepting_any(nodes, inbound),
+        kind_sent=kind_sent(nodes, samples, outbound),
         reread=reread,
         ahead_s=ahead_s,
     )
-
-
-def _accepting_any(nodes: Nodes, inbound: Placed) -> Column:
-    key, bits = inbound.side.key, nodes.book.bits
-    if not len(nodes.any_source):
-        return np.zeros(0, dtype=key.dtype)
-    source, destination = addresses(key, bits)
-    own = nodes.owner[destination] == inbound.side.node
-    of_any = np.isin(source, nodes.any_source) & own
-    return np.unique(key[of_any] & ((1 << bits + SPI_BITS) - 1))
-
-
-def _kind_sent(nodes: Nodes, samples: Samples, outbound: Placed) -> Bools:
-    """Tell of every address whether anybody sends from one of its kind.
-
-    There are CiliumInternalIPs and node IPs, of IPv4 and of IPv6; which of them have
-    states depends on the datapath. Only a CiliumNode tells.
-    """
-    kinds = np.zeros(len(nodes.book.codes), dtype=np.uint8)
-    for facts in samples.first.cluster.cilium_nodes.values():
-        for first, ips in ((1, facts.internal_ips), (4, facts.cilium_internal_ips)):
-            for ip in ips:
-                if ip in nodes.book.codes:
-                    kinds[nodes.book.codes[ip]] |= first << (":" in ip)
-    sends = np.zeros(len(kinds), dtype=bool)
-    sends[addresses(outbound.side.key, nodes.book.bits)[0]] = True
-    sent = np.bitwise_or.reduce(kinds[sends], initial=0)
-    found: Bools = (kinds & np.uint8(sent)) != 0
-    return found
 
 
 def _odd_keys(sides: Sides) -> Column:
