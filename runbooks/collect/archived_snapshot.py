@@ -35,7 +35,13 @@ from runbooks.collect.objects import (
     is_agent,
     node_of,
 )
-from runbooks.snapshot import ClusterFacts, NodeSnapshot, Samples, Snapshot
+from runbooks.snapshot import (
+    ClusterFacts,
+    NodeSnapshot,
+    Samples,
+    SecretFacts,
+    Snapshot,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -129,7 +135,8 @@ def read_archive(path: Path) -> Samples:
         cilium_nodes=found.objects["ciliumnodes"],
         nodes=found.objects["nodes"],
         daemonset=next(iter(found.objects["daemonset"]), None),
-        stored=found.objects["stored"],
+        store=next(iter(found.objects["stored"]), None),
+        secret=_secret(found.reading),
         unread=map(str, found.reading.get("cluster") or ()),
     )
     cluster = replace(cluster, unread=(*cluster.unread, *map(_sentence, found.unread)))
@@ -279,10 +286,22 @@ def _objects(kind: str, text: str) -> Iterator[Object]:
     content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     if not isinstance(content, dict):
         return
-    items = content.get("items", content.get("kvs"))
+    items = content.get("items")
     for item in items if isinstance(items, list) else [content]:
         if isinstance(item, dict):
             yield item
+
+
+def _secret(reading: Mapping[str, Any]) -> SecretFacts | None:
+    """What the writer of a snapshot folder noted about the Secret."""
+    noted = reading.get("secret")
+    if not isinstance(noted, dict) or not isinstance(noted.get("key_id"), int):
+        return None
+    changed_s = noted.get("changed_s")
+    return SecretFacts(
+        noted["key_id"],
+        float(changed_s) if isinstance(changed_s, int | float) else None,
+    )
 
 
 def _agent_pods(text: str) -> Iterator[Object]:
@@ -290,8 +309,9 @@ def _agent_pods(text: str) -> Iterator[Object]:
     _, separator, body = text.partition("\nitems:\n")
     if not separator:
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-        items = content.get("items", []) if isinstance(content, dict) else []
-        yield from (item for item in items if isinstance(item, dict))
+        items = content.get("items") if isinstance(content, dict) else None
+        listed = items if isinstance(items, list) else ()
+        yield from (item for item in listed if isinstance(item, dict))
         return
     body = _TOP_LEVEL_KEY.split(body, maxsplit=1)[0]
     match = _LIST_ITEM.match(body)
@@ -300,7 +320,8 @@ def _agent_pods(text: str) -> Iterator[Object]:
     for item in re.split(rf"^(?={match[1]}- )", body, flags=re.MULTILINE):
         if AGENT_CONTAINER in item:
             pods = yaml.load(item, Loader=_Loader)  # noqa: S506 - a safe loader
-            yield from (pod for pod in pods or () if isinstance(pod, dict))
+            listed = pods if isinstance(pods, list) else ()
+            yield from (pod for pod in listed if isinstance(pod, dict))
 
 
 def _node_name(
@@ -360,6 +381,7 @@ def _with_agent(node: NodeSnapshot, pods: Iterable[Object]) -> NodeSnapshot:
                     facts,
                     version=node.agent.version or facts.version,
                     keys_in_use=node.agent.keys_in_use,
+                    store_trouble=node.agent.store_trouble,
                 ),
             )
     return node

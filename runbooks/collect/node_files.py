@@ -29,6 +29,7 @@ HOSTNAME = "hostname"
 ADDRESSES = "ip-a"
 ENCRYPT_STATUS = "cilium-dbg-encrypt-status--o-json"
 VERSION = "cilium-dbg-version"
+STATUS = "cilium-dbg-status"
 DATE = "date"
 
 #: Every name under which a file may come; the first is the one that is written.
@@ -45,7 +46,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "cilium-encrypt-status",
     ),
     VERSION: (VERSION, "cilium-version"),
-    "status": ("cilium-dbg-status---verbose", "cilium-status---verbose"),
+    STATUS: (STATUS, "cilium-dbg-status---verbose", "cilium-status---verbose"),
     "node-list": ("cilium-dbg-node-list--o-json", "cilium-node-list--o-json"),
     DATE: (DATE, "date--u", "date-+%s", "date--u-+%s"),
 }
@@ -55,6 +56,7 @@ _VERSION = re.compile(r"\b(?:Daemon: |Client: )?v?(\d+\.\d+\.\d+[\w.+-]*)")
 _STATUS_VERSION = re.compile(
     r"^Cilium:\s+\S+\s+v?(\d+\.\d+\.\d+[\w.+-]*)", re.MULTILINE
 )
+_STORE_STATUS = re.compile(r"^KVStore:\s+(\S+)[ \t]*(.*)$", re.MULTILINE)
 _KEYS_IN_USE = re.compile(r"Keys in use:\s+(\d+)")
 _INTERFACE = re.compile(r"^\d+:\s+([^:@\s]+)")
 _INET = re.compile(r"^\s+inet6?\s+([0-9a-fA-F.:]+)(?:/\d+)?.*\bscope (\w+)")
@@ -145,7 +147,11 @@ def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
         boot_id=_first_line(files, BOOT_ID),
         internal_ips=tuple(node_ips),
         cilium_internal_ips=tuple(cilium_ips),
-        agent=AgentFacts(version=_version(files), keys_in_use=_keys_in_use(files)),
+        agent=AgentFacts(
+            version=_version(files),
+            keys_in_use=_keys_in_use(files),
+            store_trouble=_store_trouble(files),
+        ),
         clock_s=_clock_s(files),
         unread=tuple(unread),
     )
@@ -188,8 +194,8 @@ def _version(files: NodeFiles) -> str | None:
         match = _VERSION.search(daemon[0] if daemon else text)
         if match:
             return match[1]
-    if "status" in files:
-        match = _STATUS_VERSION.search(unwrapped(files["status"].text))
+    if STATUS in files:
+        match = _STATUS_VERSION.search(unwrapped(files[STATUS].text))
         if match:
             return match[1]
     return None
@@ -207,6 +213,17 @@ def _keys_in_use(files: NodeFiles) -> int | None:
     return None
 
 
+def _store_trouble(files: NodeFiles) -> str | None:
+    """What the agent says of a key-value store that is not well."""
+    if STATUS not in files:
+        return None
+    match = _STORE_STATUS.search(unwrapped(files[STATUS].text))
+    # "Disabled" is what agents say that were started without a store.
+    if match is None or match[1].lower() in {"ok", "disabled"}:
+        return None
+    return " ".join(f"{match[1]}: {match[2]}".split())[:200].rstrip(":. ")
+
+
 def _addresses(
     files: NodeFiles, states: Collection[XfrmState]
 ) -> tuple[list[str], list[str]]:
@@ -222,10 +239,23 @@ def _addresses(
         for state in states
         if state.direction is not None
     }
+    return addresses_among(files, own)
+
+
+def addresses_among(
+    files: NodeFiles, own: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """Addresses of ``cilium_host``, and those of other interfaces.
+
+    Args:
+        files: The node's files.
+        own: The addresses that the node's own states have; others don't count.
+    """
     cilium: list[str] = []
     node: list[str] = []
     interface = ""
-    for line in unwrapped(files[ADDRESSES].text).splitlines():
+    text = files[ADDRESSES].text if ADDRESSES in files else ""
+    for line in unwrapped(text).splitlines():
         if match := _INTERFACE.match(line):
             interface = match[1]
         elif (match := _INET.match(line)) and match[2] == "global":
@@ -267,3 +297,17 @@ def _clock_s(files: NodeFiles) -> float | None:
             moment = datetime.fromisoformat(stamp)
             return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     return files[STATES].modified_s if STATES in files else None
+
+
+def facts_beside_states(files: NodeFiles) -> NodeSnapshot:
+    """What a node's files say besides its states, counters and addresses."""
+    return NodeSnapshot(
+        name="",
+        boot_id=_first_line(files, BOOT_ID),
+        agent=AgentFacts(
+            version=_version(files),
+            keys_in_use=_keys_in_use(files),
+            store_trouble=_store_trouble(files),
+        ),
+        clock_s=_clock_s(files),
+    )
