@@ -38,10 +38,22 @@ class Code(enum.StrEnum):
     XFRM_ERRORS_RISING = "xfrm-errors-rising"
     SEQUENCE_EXHAUSTION = "sequence-exhaustion"
     ROTATION_IN_PROGRESS = "rotation-in-progress"
+    ROTATION_STALLED = "rotation-stalled"
+    KVSTORE_LEASE_EXPIRING = "kvstore-lease-expiring"
     KVSTORE_LEASE_EXPIRED = "kvstore-lease-expired"
     KVSTORE_RECREATED = "kvstore-recreated"
     CILIUMNODE_RECREATED = "ciliumnode-recreated"
     AGENT_VERSION_SKEW = "agent-version-skew"
+    PLAINTEXT_FALLBACK = "plaintext-fallback"
+
+
+class Depth(enum.StrEnum):
+    """How deep a cluster was read."""
+
+    #: Every node's sums; states only of nodes that show something.
+    DEFAULT = "default"
+    #: Both ends of every pair.
+    AUDIT = "audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,8 @@ class Diagnosis:
         nodes: Every node that should have been read.
         incomplete: What could not be read, a sentence each.
         twice: Whether the cluster was read twice, so that findings tell of now.
+        depth: How deep it was read.
+        condition: The one condition that this is about; ``None`` for all.
     """
 
     verdict: Verdict
@@ -100,6 +114,8 @@ class Diagnosis:
     nodes: tuple[NodeReading, ...]
     incomplete: tuple[str, ...] = ()
     twice: bool = False
+    depth: Depth = Depth.AUDIT
+    condition: Code | None = None
 
     @property
     def alarming(self) -> tuple[Finding, ...]:

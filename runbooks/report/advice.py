@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbooks.diagnose.finding import Code, Diagnosis, Finding, Verdict
+from runbooks.diagnose.finding import Code, Depth, Diagnosis, Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,12 @@ VERDICTS: Mapping[Verdict, str] = {
     ),
 }
 
+#: Said of a check of the default depth.
+NOT_COMPARED = (
+    "Only pairs of nodes that show something were compared; a pair that is stale and"
+    " sends nothing shows nothing. --audit compares all."
+)
+
 CAUSES: Mapping[Code, str] = {
     Code.KVSTORE_LEASE_EXPIRED: (
         "the key-value store lease of the receiving node's agent expired, so its"
@@ -39,6 +45,10 @@ CAUSES: Mapping[Code, str] = {
     Code.CILIUMNODE_RECREATED: (
         "the CiliumNode of the receiving node was deleted and made again, so its"
         " peers forgot the node and learned it again"
+    ),
+    Code.ROTATION_STALLED: (
+        "a key rotation has left one of both nodes behind, and the other one has"
+        " removed the old key's states"
     ),
 }
 
@@ -53,11 +63,52 @@ _NEXT: Mapping[Code, str] = {
         f"Run {CHECK} --audit, and look at the agent's log on that node."
     ),
     Code.SEQUENCE_EXHAUSTION: f"Rotate the key before that: {ROTATE}",
+    Code.ROTATION_STALLED: (
+        "Bring the new key to the node that lags: look at its agent's log for IPsec"
+        " keyfile, then restart that agent. Don't start another rotation before."
+    ),
+    Code.KVSTORE_LEASE_EXPIRING: (
+        "Bring the agent back, or its connection to the key-value store, before the"
+        " lease expires. If it is too late, the pairs are stale: rotate the key then."
+    ),
+    Code.KVSTORE_RECREATED: (
+        "Don't restart agents before every node's key is in the key-value store again:"
+        " cilium-dbg kvstore get --recursive cilium/state/nodes"
+    ),
+    Code.PLAINTEXT_FALLBACK: (
+        "Restart the agent of that node: it makes its policies when it starts. Treat"
+        " what was sent meanwhile as sent in plain text."
+    ),
 }
+
+
+def verdict_words(diagnosis: Diagnosis) -> str:
+    """A sentence that says what the verdict means.
+
+    A diagnosis of one condition says nothing of any other.
+    """
+    shallow = diagnosis.depth is Depth.DEFAULT
+    if diagnosis.condition is None and diagnosis.verdict is Verdict.HEALTHY and shallow:
+        return "No node shows a sign of a broken tunnel."
+    if diagnosis.condition is None or diagnosis.verdict is Verdict.STALE:
+        return VERDICTS[diagnosis.verdict]
+    about = diagnosis.condition
+    if diagnosis.findings:
+        return f"This check looked for {about} alone, and found it."
+    if diagnosis.verdict is Verdict.UNKNOWN:
+        return (
+            "Not everything that is needed could be read; in the rest there is no sign"
+            f" of {about}."
+        )
+    return f"No sign of {about}; {CHECK} looks for everything else."
 
 
 def next_step(finding: Finding) -> str | None:
     """What to do about a finding; ``None`` for nothing."""
+    if finding.cause is Code.ROTATION_STALLED:
+        return _NEXT[finding.cause]
+    if "left_over_source" in finding.evidence:
+        return _NEXT[Code.STALE_XFRM_STATE]
     return _NEXT.get(finding.code)
 
 

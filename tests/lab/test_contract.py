@@ -66,7 +66,11 @@ def test_the_tunnels_states_and_policies_are_those_of_recorded_agents(crd_lab):
 
 
 def test_native_routings_are_recorded_agents_without_the_overlays(lab):
-    """Source: the recording, and FACTS of native routing: the CiliumInternalIPs'."""
+    """Source: the recording, which was of a tunnel, and ``enableIPSecIPv4Do``.
+
+    There, in Cilium's pkg/datapath/linux/ipsec.go, what is between node IPs is made
+    with encapsulation only, and all else in any case.
+    """
     assert in_lab(lab, "node2", 4) == between_cilium_ips(recorded())
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import requests
-
+from runbooks.lab.agent.json_http import FAULTS, HttpError, JsonServer
 from runbooks.lab.agent.log import log
 from runbooks.lab.agent.nodes import Node, by_version
 from runbooks.lab.agent.store import StoreMissingError
@@ -23,8 +21,7 @@ MODULE = "agent.controlplane.node-discovery"
 _API_VERSION = "cilium.io/v2"
 _CILIUM_NODES = "/apis/cilium.io/v2/ciliumnodes"
 _NODES = "/api/v1/nodes"
-_MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
-_TIMEOUT_S = 5.0
+_MERGE_PATCH = "application/merge-patch+json"
 _RETRY_S = 1.0
 _GONE = 410
 _NOT_FOUND = 404
@@ -49,11 +46,9 @@ class CiliumNodes:
         self, node: str, url: str, token_file: str, ca_file: str, hooks: Hooks
     ) -> None:
         self._node = node
-        self._url = url
-        self._token_file = Path(token_file)
-        self._ca_file = ca_file
+        token = Path(token_file).read_text().strip()
+        self._api = JsonServer(url, token=token, ca_file=ca_file)
         self._hooks = hooks
-        self._session = self._connect()
         self._turn = threading.Lock()
         self._known: set[str] = set()
 
@@ -65,7 +60,7 @@ class CiliumNodes:
     @property
     def faults(self) -> tuple[type[Exception], ...]:
         """What an API raises that can't be reached, or that refuses."""
-        return (requests.RequestException, OSError)
+        return FAULTS
 
     def status(self) -> dict[str, str]:
         """There is no key-value store."""
@@ -94,19 +89,15 @@ class CiliumNodes:
         own = self._hooks.own()
         with self._turn:
             path = f"{_CILIUM_NODES}/{self._node}"
-            answer = self._session.get(self._url + path, timeout=_TIMEOUT_S)
-            if answer.status_code == _NOT_FOUND:
+            answer = self._api.ask("GET", path)
+            if answer.status == _NOT_FOUND:
                 self._create(own)
                 return
-            answer.raise_for_status()
-            there, wanted = answer.json()["spec"], cilium_node_spec(own)
+            there, wanted = answer.accepted()["spec"], cilium_node_spec(own)
             if any(there.get(field) != value for field, value in wanted.items()):
-                self._session.patch(
-                    self._url + path,
-                    data=json.dumps({"spec": wanted}),
-                    headers=_MERGE_PATCH,
-                    timeout=_TIMEOUT_S,
-                ).raise_for_status()
+                change = {"spec": wanted}
+                patched = self._api.ask("PATCH", path, change, media_type=_MERGE_PATCH)
+                patched.accepted()
 
     def rewrite(self) -> None:
         """Leave it: an agent that runs does not make a deleted object again."""
@@ -132,16 +123,8 @@ class CiliumNodes:
             threading.Thread(target=target, args=(version,), daemon=True).start()
 
     def _create(self, own: Node) -> None:
-        node = self._session.get(
-            f"{self._url}{_NODES}/{self._node}", timeout=_TIMEOUT_S
-        )
-        node.raise_for_status()
-        answer = self._session.post(
-            self._url + _CILIUM_NODES,
-            json=cilium_node(own, node.json()),
-            timeout=_TIMEOUT_S,
-        )
-        answer.raise_for_status()
+        node = self._api.ask("GET", f"{_NODES}/{self._node}").accepted()
+        self._api.ask("POST", _CILIUM_NODES, cilium_node(own, node)).accepted()
         log("Successfully created CiliumNode resource", module=MODULE)
 
     def _watch_cilium_nodes(self, version: int | None) -> None:
@@ -191,12 +174,11 @@ class CiliumNodes:
         name: str = "",
     ) -> None:
         """Follow a resource for ever; lists anew what a watch may have missed."""
-        session = self._connect()
         while True:
             try:
                 if version is None:
                     version = listed()
-                for event in self._events(session, path, version, name):
+                for event in self._events(path, version, name):
                     version = int(event["object"]["metadata"]["resourceVersion"])
                     changed(event["type"], event["object"])
             except _HistoryLostError:
@@ -205,38 +187,23 @@ class CiliumNodes:
                 log("Watch interrupted", level="warn", module=MODULE, error=error)
                 time.sleep(_RETRY_S)
 
-    def _events(
-        self, session: requests.Session, path: str, version: int, name: str
-    ) -> Iterator[dict[str, Any]]:
+    def _events(self, path: str, version: int, name: str) -> Iterator[dict[str, Any]]:
         query = _query(name) | {"watch": "true", "resourceVersion": str(version)}
-        with session.get(
-            self._url + path, params=query, stream=True, timeout=(_TIMEOUT_S, None)
-        ) as answer:
-            answer.raise_for_status()
-            for line in answer.iter_lines():
-                event: dict[str, Any] = json.loads(line)
+        try:
+            for event in self._api.lines("GET", path, query=query):
                 if event["type"] == "ERROR":
-                    if event["object"].get("code") == _GONE:
-                        raise _HistoryLostError
-                    raise requests.RequestException(event["object"].get("message"))
+                    status = event["object"]
+                    raise HttpError(status.get("code", 0), status.get("message", ""))
                 yield event
+        except HttpError as error:
+            if error.status == _GONE:
+                raise _HistoryLostError from error
+            raise
 
     def _list(self, path: str, *, name: str = "") -> tuple[list[dict[str, Any]], int]:
         with self._turn:
-            answer = self._session.get(
-                self._url + path, params=_query(name), timeout=_TIMEOUT_S
-            )
-        answer.raise_for_status()
-        content = answer.json()
+            content = self._api.ask("GET", path, query=_query(name)).accepted()
         return content["items"], int(content["metadata"]["resourceVersion"])
-
-    def _connect(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False
-        session.verify = self._ca_file
-        token = self._token_file.read_text().strip()
-        session.headers["Authorization"] = f"Bearer {token}"
-        return session
 
     def _read(self, obj: dict[str, Any]) -> Node | None:
         """A CiliumNode as a node; ``None`` while it lacks what a peer needs."""

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-import requests
-from etcd3gw import Etcd3Client
-from etcd3gw.exceptions import Etcd3Exception
-from etcd3gw.lease import Lease
-
+from runbooks.lab.agent.json_http import FAULTS, JsonServer
 from runbooks.lab.agent.log import log
 from runbooks.lab.agent.nodes import NODES_PREFIX, Node
 
@@ -22,8 +17,6 @@ if TYPE_CHECKING:
     from runbooks.lab.agent.store import Hooks
 
 MODULE = "etcd"
-#: What a store that can't be reached raises.
-FAULTS = (Etcd3Exception, requests.RequestException, OSError)
 _RETRY_S = 1.0
 
 
@@ -39,7 +32,7 @@ class Kvstore:
 
     def __init__(self, host: str, port: int, lease_ttl_s: int, hooks: Hooks) -> None:
         self._endpoint = f"http://{host}:{port}"
-        self._client = Etcd3Client(host=host, port=port, api_path="/v3/", timeout=5)
+        self._etcd = JsonServer(self._endpoint)
         self._ttl_s = lease_ttl_s
         self._hooks = hooks
         self._lease_id = 0
@@ -74,17 +67,17 @@ class Kvstore:
         """Take a new lease; waits for etcd as long as it takes."""
         while True:
             try:
-                lease = self._client.lease(ttl=self._ttl_s)
+                granted = self._ask("lease/grant", {"TTL": self._ttl_s})
             except FAULTS as error:
                 log("Unable to reach etcd", level="warn", module=MODULE, error=error)
                 time.sleep(_RETRY_S)
                 continue
-            self._lease_id = lease.id
+            self._lease_id = int(granted["ID"])
             log(
                 "New lease successfully acquired",
                 module=MODULE,
                 endpoints=f"[{self._endpoint}]",
-                leaseID=lease.id,
+                leaseID=self._lease_id,
                 ttl=f"{self._ttl_s}s",
             )
             return
@@ -93,44 +86,42 @@ class Kvstore:
         """Write the node's own entry under the agent's lease."""
         node = self._hooks.own()
         with self._turn:
-            lease = Lease(self._lease_id, client=self._client)
-            self._client.put(node.key, node.to_json(), lease=lease)
+            entry = {"key": _base64(node.key), "value": _base64(node.to_json())}
+            self._ask("kv/put", entry | {"lease": str(self._lease_id)})
 
     def rewrite(self) -> None:
         """Write the node's own entry again if it is not there."""
-        if not self._client.get(self._hooks.own().key):
+        if not self.get(self._hooks.own().key, prefix=False):
             self.announce()
 
     def nodes(self) -> tuple[dict[str, Node], int]:
         """Every node's entry, and the store's revision."""
-        answer = self._client.post(
-            self._client.get_url("/kv/range"), json=_prefix_range(NODES_PREFIX)
-        )
-        entries = [
-            Node.from_json(base64.b64decode(kv["value"]))
-            for kv in answer.get("kvs", [])
-        ]
+        answer = self._ask("kv/range", _prefix_range(NODES_PREFIX))
+        entries = [Node.from_json(_text(kv["value"])) for kv in answer.get("kvs", [])]
         revision = int(answer["header"]["revision"])
         return {n.name: n for n in entries}, revision
 
     def get(self, key: str, *, prefix: bool) -> list[tuple[str, str]]:
         """Keys and values below a key, or of it alone."""
-        if prefix:
-            found = self._client.get_prefix(key)
-        else:
-            found = self._client.get(key, metadata=True)
-        return [(meta["key"].decode(), value.decode()) for value, meta in found]
+        request = _prefix_range(key) if prefix else {"key": _base64(key)}
+        found = self._ask("kv/range", request).get("kvs", [])
+        return [(_text(kv["key"]), _text(kv["value"])) for kv in found]
+
+    def _ask(self, call: str, request: dict[str, Any]) -> Any:
+        """Make a call of etcd's JSON gateway."""
+        return self._etcd.ask("POST", f"/v3/{call}", request).accepted()
 
     def _keep_alive(self) -> None:
         """Renew the lease for ever; take a new one when it has expired."""
         while True:
             time.sleep(self._ttl_s / 3)
             try:
-                left_s = Lease(self._lease_id, client=self._client).refresh()
+                renewed = self._ask("lease/keepalive", {"ID": str(self._lease_id)})
             except FAULTS as error:
                 log("Unable to renew lease", level="warn", module=MODULE, error=error)
                 continue
-            if left_s <= 0:
+            # Of a lease that is gone, no time is left, and none is told.
+            if int(renewed["result"].get("TTL", 0)) <= 0:
                 log("Lease expired", level="warn", module=MODULE)
                 # cilium-agent's entry comes back with its next rewrite.
                 self._acquire_lease()
@@ -143,31 +134,29 @@ class Kvstore:
                     entry = event["kv"]
                     revision = max(revision, int(entry["mod_revision"]) + 1)
                     if event.get("type") == "DELETE":
-                        key = base64.b64decode(entry["key"]).decode()
-                        self._hooks.on_gone(key.rsplit("/", 1)[1])
+                        self._hooks.on_gone(_text(entry["key"]).rsplit("/", 1)[1])
                     else:
-                        value = base64.b64decode(entry["value"])
-                        self._hooks.on_node(Node.from_json(value))
+                        self._hooks.on_node(Node.from_json(_text(entry["value"])))
             except FAULTS as error:
                 log("Watch interrupted", level="warn", module=MODULE, error=error)
             time.sleep(_RETRY_S)
 
     def _events(self, revision: int) -> Iterator[dict[str, Any]]:
-        # etcd3gw's own watcher ends without a word when its connection does.
         request = _prefix_range(NODES_PREFIX) | {"start_revision": str(revision)}
-        with self._client.session.post(
-            self._client.get_url("/watch"),
-            json={"create_request": request},
-            stream=True,
-        ) as response:
-            for line in response.iter_lines():
-                if line:
-                    yield from json.loads(line).get("result", {}).get("events", [])
+        for answer in self._etcd.lines(
+            "POST", "/v3/watch", {"create_request": request}
+        ):
+            yield from answer.get("result", {}).get("events", [])
 
 
 def _prefix_range(prefix: str) -> dict[str, str]:
     end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    return {
-        "key": base64.b64encode(prefix.encode()).decode(),
-        "range_end": base64.b64encode(end.encode()).decode(),
-    }
+    return {"key": _base64(prefix), "range_end": _base64(end)}
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _text(encoded: str) -> str:
+    return base64.b64decode(encoded).decode()

@@ -1,9 +1,7 @@
 #!/bin/sh
 # First process of a node's kernel. The root file system is the host's own,
 # read-only; all that a node may write is made of memory here.
-# Expects: LAB_NODE_CONFIG, LAB_PYTHON, LAB_NAME, LAB_IP, LAB_GATEWAY, LAB_POD_IP,
-# LAB_CILIUM_IP, LAB_MAC; with IPv6 also LAB_IP6, LAB_POD_IP6, LAB_CILIUM_IP6 (see
-# runbooks/lab/uml.py).
+# What it is told: see runbooks/lab/node_files.py.
 set -eu
 export PATH="$LAB_BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 export HOME=/run/root TMPDIR=/run/tmp PYTHONDONTWRITEBYTECODE=1
@@ -38,47 +36,10 @@ echo /run/modprobe > /proc/sys/kernel/modprobe
 mount -t overlay overlay \
   -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work /etc
 hostname "$LAB_NAME"
-
-if [ -n "$LAB_IP6" ]; then
-  modprobe -d /run ipv6
-  echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
-fi
-ip link set lo up
 # A kernel that had to wait for a core comes back to a burst: keep all of it.
 echo 32768 > /proc/sys/net/core/netdev_max_backlog
-ip link set vec0 address "$LAB_MAC" name eth0 txqueuelen 32768
-ip addr add "$LAB_IP/24" dev eth0
-ip link set eth0 up
-# Encrypted packets have the addresses of cilium_host outside.
-ip link add cilium_host type dummy
-ip addr add "$LAB_CILIUM_IP/32" dev cilium_host
-ip link set cilium_host up
-echo 1 > /proc/sys/net/ipv4/ip_forward
-for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > "$f"; done
+[ -z "$LAB_NODE_IP6" ] || modprobe -d /run ipv6
 
-# One pod, in a network namespace of its own behind a veth pair.
-ip netns add pod
-ip link add lxc0 type veth peer name eth0 netns pod
-ip link set lxc0 up
-ip -n pod link set lo up
-ip -n pod addr add "$LAB_POD_IP/32" dev eth0
-ip -n pod link set eth0 up
-ip -n pod route add "$LAB_CILIUM_IP" dev eth0 scope link
-ip -n pod route add default via "$LAB_CILIUM_IP" dev eth0
-ip route add "$LAB_POD_IP/32" dev lxc0
-if [ -n "$LAB_IP6" ]; then
-  # Nobody else has these addresses: nodad spares the second that asking takes.
-  ip addr add "$LAB_IP6/64" dev eth0 nodad
-  ip addr add "$LAB_CILIUM_IP6/128" dev cilium_host nodad
-  ip -n pod addr add "$LAB_POD_IP6/128" dev eth0 nodad
-  ip -n pod route add "$LAB_CILIUM_IP6" dev eth0
-  # It is another device's address: nobody would answer for it here.
-  ip -n pod neigh add "$LAB_CILIUM_IP6" dev eth0 \
-    lladdr "$(cat /sys/class/net/lxc0/address)"
-  ip -n pod route add default via "$LAB_CILIUM_IP6" dev eth0
-  ip route add "$LAB_POD_IP6/128" dev lxc0
-fi
-tc qdisc add dev lxc0 clsact
-tc qdisc add dev eth0 clsact
-
+# shellcheck source=runbooks/lab/guest/network.sh
+. "$LAB_GUEST/network.sh"
 exec "$LAB_PYTHON" -m runbooks.lab.guest.daemon "$LAB_NODE_CONFIG"
