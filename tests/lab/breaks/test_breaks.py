@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from runbooks.lab.breaks import BREAKS
+from tests.lab.breaks.diagnosed import Said, check, is_right
 from tests.lab.breaks.expected import matches
 from tests.lab.breaks.signs import Signs, watch
 
@@ -43,6 +44,7 @@ class Seen:
     """What a break showed, and what was left of it after ``lab heal``."""
 
     broken: Signs
+    said: Said
     healed: Signs
     printed: str
 
@@ -51,9 +53,10 @@ def seen(lab, name, *options):
     try:
         done = lab.run("break", name, "--node", NODE, *options)
         broken = watch(lab.client)
+        said = check(lab)
     finally:
         lab.run("heal")
-    return Seen(broken, watch(lab.client), done.stdout)
+    return Seen(broken, said, watch(lab.client), done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +89,27 @@ def test_a_break_shows_where_it_must_and_nowhere_else_until_it_is_healed(
     case, result, request
 ):
     lab, name = case[:2]
-    nodes = [n.name for n in request.getfixturevalue(lab).client.lab.nodes]
-    peers = [n for n in nodes if n != NODE]
+    peers = peers_in(request.getfixturevalue(lab))
     if (lab, name) in HARMLESS:
         assert result.broken == Signs()
     else:
         assert matches(result.broken, name, NODE, peers), result.broken
     assert result.healed == Signs()
     assert result.printed.endswith(f"{name} stands on {NODE}.\n")
+
+
+@pytest.mark.parametrize("case", ALL, ids=" ".join)
+def test_a_check_names_the_right_pairs_and_the_right_cause(case, result, request):
+    lab, name = case[:2]
+    if (lab, name) in HARMLESS:
+        assert result.said == Said(0, frozenset())
+        return
+    peers = peers_in(request.getfixturevalue(lab))
+    assert is_right(result.said, name, NODE, peers, result.broken.lost), result
+
+
+def peers_in(lab):
+    return [n.name for n in lab.client.lab.nodes if n.name != NODE]
 
 
 def test_every_break_that_is_not_harmless_is_tried_here():
