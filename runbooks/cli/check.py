@@ -54,7 +54,11 @@ def check(
     namespace: Namespace = None,
     audit: Annotated[
         bool,
-        typer.Option("--audit", help="Tell also what needs no action now."),
+        typer.Option(
+            "--audit",
+            help="Compare every pair of nodes, however many there are, and tell also"
+            " what needs no action now.",
+        ),
     ] = False,
     interval: Interval = 1.0,
     no_color: Annotated[
@@ -82,6 +86,7 @@ def check(
             context=context,
             namespace=namespace,
             interval_s=interval,
+            audit=audit,
         )
     except CollectError as error:
         typer.echo(f"ipsec-runbooks check: {error}", err=True)

@@ -20,6 +20,7 @@ def collect(
     context: str | None = None,
     namespace: str | None = None,
     interval_s: float = 1.0,
+    audit: bool = False,
 ) -> Samples:
     """Read a cluster, an archive or a snapshot folder.
 
@@ -30,6 +31,7 @@ def collect(
         context: Its context.
         namespace: Namespace of Cilium.
         interval_s: Seconds between the two samples of a cluster.
+        audit: Whether to read every state of a cluster, however large it is.
 
     Returns:
         What was read.
@@ -49,11 +51,8 @@ def collect(
         from runbooks.collect.archived_snapshot import read_archive
 
         return read_archive(path)
-    from runbooks.collect.cluster import read_cluster
+    from runbooks.collect.cluster import ClusterReader
+    from runbooks.collect.depths import read_for_check
 
-    return read_cluster(
-        kubeconfig=kubeconfig,
-        context=context,
-        namespace=namespace,
-        interval_s=interval_s,
-    )
+    reader = ClusterReader.connect(kubeconfig, context, namespace)
+    return read_for_check(reader, interval_s, audit=audit)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -203,10 +203,23 @@ def _addresses(files: NodeFiles) -> tuple[list[str], list[str]]:
         for state in states
         if state.direction is not None
     }
+    return addresses_among(files, own)
+
+
+def addresses_among(
+    files: NodeFiles, own: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """Addresses of ``cilium_host``, and those of other interfaces.
+
+    Args:
+        files: The node's files.
+        own: The addresses that the node's own states have; others don't count.
+    """
     cilium: list[str] = []
     node: list[str] = []
     interface = ""
-    for line in unwrapped(files[ADDRESSES].text).splitlines():
+    text = files[ADDRESSES].text if ADDRESSES in files else ""
+    for line in unwrapped(text).splitlines():
         if match := _INTERFACE.match(line):
             interface = match[1]
         elif (match := _INET.match(line)) and match[2] == "global":
@@ -246,3 +259,13 @@ def _clock_s(files: NodeFiles) -> float | None:
             moment = datetime.fromisoformat(stamp)
             return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     return files[STATES].modified_s if STATES in files else None
+
+
+def facts_beside_states(files: NodeFiles) -> NodeSnapshot:
+    """What a node's files say besides its states, counters and addresses."""
+    return NodeSnapshot(
+        name="",
+        boot_id=_first_line(files, BOOT_ID),
+        agent=AgentFacts(version=_version(files), keys_in_use=_keys_in_use(files)),
+        clock_s=_clock_s(files),
+    )

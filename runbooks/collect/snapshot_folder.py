@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from runbooks.collect.cluster import NodeAnswer, Recording
+    from runbooks.collect.agents import NodeAnswer
+    from runbooks.collect.cluster import Recording
     from runbooks.collect.objects import Object
 
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

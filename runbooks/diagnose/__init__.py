@@ -19,6 +19,7 @@ from runbooks.diagnose.rising_errors import rising_errors
 from runbooks.diagnose.rotation import rotation_in_progress
 from runbooks.diagnose.sequence_exhaustion import sequence_exhaustion
 from runbooks.diagnose.stale_states import stale_states
+from runbooks.diagnose.sums import depth_of
 from runbooks.diagnose.version_skew import agent_version_skew
 from runbooks.diagnose.view import View
 
@@ -79,6 +80,7 @@ def diagnose(
         nodes=node_readings(view),
         incomplete=unread_sentences(view),
         twice=samples.second is not None,
+        depth=depth_of(view),
     )
 
 

@@ -44,6 +44,15 @@ class Code(enum.StrEnum):
     AGENT_VERSION_SKEW = "agent-version-skew"
 
 
+class Depth(enum.StrEnum):
+    """How deep a cluster was read."""
+
+    #: Every node's sums; states only of nodes that show something.
+    DEFAULT = "default"
+    #: Both ends of every pair.
+    AUDIT = "audit"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One diagnosed condition.
@@ -93,6 +102,7 @@ class Diagnosis:
         nodes: Every node that should have been read.
         incomplete: What could not be read, a sentence each.
         twice: Whether the cluster was read twice, so that findings tell of now.
+        depth: How deep it was read.
     """
 
     verdict: Verdict
@@ -100,6 +110,7 @@ class Diagnosis:
     nodes: tuple[NodeReading, ...]
     incomplete: tuple[str, ...] = ()
     twice: bool = False
+    depth: Depth = Depth.AUDIT
 
     @property
     def alarming(self) -> tuple[Finding, ...]:

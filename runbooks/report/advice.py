@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbooks.diagnose.finding import Code, Diagnosis, Finding, Verdict
+from runbooks.diagnose.finding import Code, Depth, Diagnosis, Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,12 @@ VERDICTS: Mapping[Verdict, str] = {
         "Not everything that is needed could be read; in the rest nothing is wrong."
     ),
 }
+
+#: Said of a check of the default depth.
+NOT_COMPARED = (
+    "Only pairs of nodes that show something were compared; a pair that is stale and"
+    " sends nothing shows nothing. --audit compares all."
+)
 
 CAUSES: Mapping[Code, str] = {
     Code.KVSTORE_LEASE_EXPIRED: (
@@ -54,6 +60,13 @@ _NEXT: Mapping[Code, str] = {
     ),
     Code.SEQUENCE_EXHAUSTION: f"Rotate the key before that: {ROTATE}",
 }
+
+
+def verdict_words(diagnosis: Diagnosis) -> str:
+    """What a verdict means, as far as the check looked."""
+    if diagnosis.verdict is Verdict.HEALTHY and diagnosis.depth is Depth.DEFAULT:
+        return "No node shows a sign of a broken tunnel."
+    return VERDICTS[diagnosis.verdict]
 
 
 def next_step(finding: Finding) -> str | None:

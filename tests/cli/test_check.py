@@ -42,7 +42,9 @@ def test_json_is_as_promised():
     result = check("--snapshot", SNAPSHOTS / "broken", "--output", "json")
 
     document = json.loads(result.stdout)
-    assert list(document) == ["schema", "verdict", "findings", "nodes", "incomplete"]
+    promised = ["schema", "verdict", "findings", "nodes", "incomplete"]
+    assert list(document) == [*promised, "depth"]
+    assert document["depth"] == "audit"
     assert document["schema"] == 1
     assert document["nodes"] == [
         {"name": name, "read": True} for name in ("n1", "n2", "n3")
