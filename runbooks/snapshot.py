@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runbooks.xfrm.brief import BriefStates
+    from runbooks.xfrm.compact import CompactStates
     from runbooks.xfrm.model import XfrmPolicy, XfrmState
 
 
@@ -62,6 +64,11 @@ class NodeSnapshot:
             clock of ``added_s`` and ``used_s`` of its states; ``None`` if
             nothing tells.
         unread: What could not be read, a sentence each, for the operator.
+        compact: Cilium's XFRM states in columns, where there are too many for
+            objects; ``states`` is ``None`` then.
+        brief: What its XFRM states sum up to, where it was asked for no more;
+            ``states`` may be ``None`` then.
+        peers: The nodes that its states were asked for; ``None`` for all.
     """
 
     name: str
@@ -75,6 +82,14 @@ class NodeSnapshot:
     read_s: float | None = None
     clock_s: float | None = None
     unread: tuple[str, ...] = ()
+    compact: CompactStates | None = None
+    brief: BriefStates | None = None
+    peers: frozenset[str] | None = None
+
+    @property
+    def states_read(self) -> bool:
+        """Whether its XFRM states were read, in either form."""
+        return self.states is not None or self.compact is not None
 
 
 @dataclass(frozen=True, slots=True)

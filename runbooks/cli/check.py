@@ -72,7 +72,11 @@ def check(
     etcd_key: EtcdKey = None,
     audit: Annotated[
         bool,
-        typer.Option("--audit", help="Tell also what needs no action now."),
+        typer.Option(
+            "--audit",
+            help="Compare every pair of nodes, however many there are, and tell also"
+            " what needs no action now.",
+        ),
     ] = False,
     interval: Interval = 1.0,
     no_color: Annotated[
@@ -102,6 +106,7 @@ def check(
             namespace=namespace,
             interval_s=interval,
             etcd=etcd,
+            audit=audit,
         )
     except CollectError as error:
         typer.echo(f"ipsec-runbooks check: {error}", err=True)

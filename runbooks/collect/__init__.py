@@ -22,6 +22,7 @@ def collect(
     namespace: str | None = None,
     interval_s: float = 1.0,
     etcd: EtcdAccess | None = None,
+    audit: bool = False,
 ) -> Samples:
     """Read a cluster, an archive or a snapshot folder.
 
@@ -33,6 +34,7 @@ def collect(
         namespace: Namespace of Cilium.
         interval_s: Seconds between the two samples of a cluster.
         etcd: Its key-value store; asked through an agent if ``None``.
+        audit: Whether to read every state of a cluster, however large it is.
 
     Returns:
         What was read.
@@ -52,15 +54,11 @@ def collect(
         from runbooks.collect.archived_snapshot import read_archive
 
         return read_archive(path)
-    from runbooks.collect.cluster import read_cluster
+    from runbooks.collect.cluster import ClusterReader
+    from runbooks.collect.depths import read_for_check
 
-    return read_cluster(
-        kubeconfig=kubeconfig,
-        context=context,
-        namespace=namespace,
-        interval_s=interval_s,
-        etcd=etcd,
-    )
+    reader = ClusterReader.connect(kubeconfig, context, namespace, etcd)
+    return read_for_check(reader, interval_s, audit=audit)
 
 
 def etcd_access(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from runbooks.collect.node_files import NodeFile
 from runbooks.collect.objects import AGENT_CONTAINER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _PART = re.compile(
     r"^@@ file (?P<name>\S+)\n(?P<text>.*?)\n?@@ status (?P<status>\d+)$",
@@ -27,6 +28,9 @@ _COMPLAINTS = re.compile(
 )
 # In the words of kube-apiserver, which asks for get and, since 1.35, for create.
 _REFUSED_VERB = re.compile(r'cannot (\w+) resource "pods/exec"')
+
+#: Reads a script of a known length, which has no end, and runs it.
+_EVALUATE = 'eval "$(head -c "$1")"'
 
 #: Exit status of what could not be started, as shells have it.
 NOT_RUN = 127
@@ -85,7 +89,7 @@ class AgentExec:
     def __init__(self, settings: client.Configuration, namespace: str) -> None:
         self._namespace = namespace
         self._script = resources.files(__package__).joinpath("read_node.sh").read_text()
-        self._core = client.CoreV1Api(ExecApiClient(settings))
+        self._settings = settings
 
     def read(
         self, pod: str, *, full: bool, limit_s: float, policies: bool = False
@@ -106,36 +110,54 @@ class AgentExec:
         """
         extent = "full" if full else "policies" if policies else "brief"
         command = ["bash", "-c", self._script, "read-node", extent]
-        ran = self.run(pod, command, limit_s)
-        printed, complaints = ran.out, ran.complaint
-        said = dict(_COMPLAINTS.findall(complaints))
-        files: dict[str, NodeFile] = {}
-        failures: dict[str, str] = {}
-        for match in _PART.finditer(printed):
-            if match["status"] == "0":
-                files[match["name"]] = NodeFile(match["text"])
-            else:
-                words = said.get(match["name"], "").strip() or match["text"].strip()
-                last = words.splitlines()[-1:] or [f"exit status {match['status']}"]
-                failures[match["name"]] = last[0][:200]
-        if not files and not failures:
-            words = (complaints.strip() or "nothing").splitlines()[-1][:200]
-            raise ExecError(f"the reading script did not run in its agent: {words}")
-        return Answer(files, failures)
+        return _answer(self.run(pod, command, limit_s))
 
-    def run(self, pod: str, command: list[str], limit_s: float) -> Ran:
-        """Run a command in an agent's container.
+    def ask(
+        self, pod: str, script: str, arguments: Sequence[str], limit_s: float
+    ) -> Answer:
+        """Run a script that prints its answer in parts.
+
+        It goes over standard input, with its arguments: those of a command are part
+        of an address, and proxies refuse addresses of more than 8 KiB.
+
+        Args:
+            pod: Name of the pod.
+            script: Text of a bash script.
+            arguments: What it is given.
+            limit_s: How long it may take.
+
+        Returns:
+            Its parts, as files.
 
         Raises:
             ExecError: The command could not be run or did not end in time.
         """
+        given = f"set -- {shlex.join(arguments)}\n{script}".encode()
+        command = ["bash", "-c", _EVALUATE, "read-node", str(len(given))]
+        return _answer(self.run(pod, command, limit_s, given))
+
+    def run(
+        self, pod: str, command: list[str], limit_s: float, given: bytes = b""
+    ) -> Ran:
+        """Run a command in an agent's container.
+
+        Args:
+            pod: Name of the pod.
+            command: The command and its arguments.
+            limit_s: How long it may take.
+            given: What it gets on standard input, without an end.
+
+        Raises:
+            ExecError: The command could not be run or did not end in time.
+        """
+        core = client.CoreV1Api(ExecApiClient(self._settings, given))
         try:
-            channels = self._core.connect_get_namespaced_pod_exec(
+            channels = core.connect_get_namespaced_pod_exec(
                 pod,
                 self._namespace,
                 container=AGENT_CONTAINER,
                 command=command,
-                stdin=False,
+                stdin=bool(given),
                 stdout=True,
                 stderr=True,
                 tty=False,
@@ -151,6 +173,24 @@ class AgentExec:
         status, why = _ended(channels)
         complaint = _text(channels, STDERR)
         return Ran(status, _text(channels, STDOUT), complaint or why)
+
+
+def _answer(ran: Ran) -> Answer:
+    printed, complaints = ran.out, ran.complaint
+    said = dict(_COMPLAINTS.findall(complaints))
+    files: dict[str, NodeFile] = {}
+    failures: dict[str, str] = {}
+    for match in _PART.finditer(printed):
+        if match["status"] == "0":
+            files[match["name"]] = NodeFile(match["text"])
+        else:
+            words = said.get(match["name"], "").strip() or match["text"].strip()
+            last = words.splitlines()[-1:] or [f"exit status {match['status']}"]
+            failures[match["name"]] = last[0][:200]
+    if not files and not failures:
+        words = (complaints.strip() or "nothing").splitlines()[-1][:200]
+        raise ExecError(f"the reading script did not run in its agent: {words}")
+    return Answer(files, failures)
 
 
 def _ended(channels: Mapping[int, bytes]) -> tuple[int, str]:

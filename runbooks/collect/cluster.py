@@ -8,13 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from runbooks.collect import node_files
-from runbooks.collect.agent_exec import (
-    AgentExec,
-    Answer,
-    ExecError,
-    ExecRefusedError,
-    Ran,
-)
+from runbooks.collect.agent_exec import AgentExec, Answer, ExecError, Ran
+from runbooks.collect.agents import NodeAnswer, ask_node
 from runbooks.collect.api import AbsentError, ClusterApi
 from runbooks.collect.control_plane import ClusterObjects, with_control_plane
 from runbooks.collect.errors import CollectError, NotPermittedError, UsageError
@@ -24,19 +19,16 @@ from runbooks.collect.objects import (
     node_of,
     why_not_running,
 )
-from runbooks.snapshot import (
-    AgentFacts,
-    NodeSnapshot,
-    Samples,
-    Snapshot,
-)
+from runbooks.collect.pod import script
+from runbooks.collect.pod.answers import in_objects, read_answer
+from runbooks.snapshot import NodeSnapshot, Samples, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
+    from runbooks.collect.agents import Ask, Read
     from runbooks.collect.etcd import EtcdAccess
-    from runbooks.collect.node_files import NodeFile
 
 T = TypeVar("T")
 
@@ -44,21 +36,6 @@ T = TypeVar("T")
 NODE_LIMIT_S = 60.0
 #: Nodes read at the same time.
 SIDE_BY_SIDE = 32
-
-
-@dataclass(frozen=True, slots=True)
-class NodeAnswer:
-    """What an agent's pod answered.
-
-    Attributes:
-        node: The node's part of a snapshot.
-        files: The files that it was read from.
-        needs: The right that was missing to enter the pod, if one was.
-    """
-
-    node: NodeSnapshot
-    files: Mapping[str, NodeFile]
-    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,33 +58,6 @@ class Recording:
             first=snapshot_of(self.first, self.objects),
             second=snapshot_of(self.second, self.objects),
         )
-
-
-def read_cluster(
-    *,
-    kubeconfig: Path | None = None,
-    context: str | None = None,
-    namespace: str | None = None,
-    interval_s: float = 1.0,
-    etcd: EtcdAccess | None = None,
-) -> Samples:
-    """Read a cluster twice.
-
-    Args:
-        kubeconfig: Its kubeconfig; the usual places if ``None``.
-        context: The context; the current one if ``None``.
-        namespace: Namespace of Cilium; found by the agents' label if ``None``.
-        interval_s: Seconds between the end of the first sample and the second.
-        etcd: The cluster's key-value store; asked through an agent if ``None``.
-
-    Returns:
-        Both samples.
-
-    Raises:
-        CollectError: There is no cluster, no Cilium, no IPsec, or no right.
-    """
-    reader = ClusterReader.connect(kubeconfig, context, namespace, etcd)
-    return reader.samples(interval_s)
 
 
 class ClusterReader:
@@ -153,7 +103,7 @@ class ClusterReader:
         self, interval_s: float = 1.0, after_first: Callable[[], None] | None = None
     ) -> Recording:
         """Read the same, and keep the files that it was read from."""
-        objects = with_control_plane(self._api, self.objects(), self._etcd)
+        objects = self.control_plane()
         first = self.read_nodes(objects, full=True)
         if after_first is not None:
             after_first()
@@ -162,13 +112,16 @@ class ClusterReader:
         return Recording(objects, first, second)
 
     def states(self, *, policies: bool = False) -> Snapshot:
-        """Read the XFRM states and counters of all nodes once, quickly.
+        """Read the XFRM states, without keys, and counters of all nodes once.
 
         Args:
             policies: Whether to read the XFRM policies as well.
         """
         objects = self.objects()
-        answers = self.read_nodes(objects, full=False, policies=policies)
+        if policies:
+            answers = self.read_nodes(objects, full=False, policies=True)
+        else:
+            answers = self.ask_nodes(objects, _ask_numbers, _read_objects)
         return snapshot_of(answers, objects)
 
     def run(self, argv: Sequence[str], node: str | None = None) -> dict[str, Ran]:
@@ -246,6 +199,14 @@ class ClusterReader:
             unread=tuple(unread),
         )
 
+    def control_plane(self) -> ClusterObjects:
+        """Read the objects, and what the key-value store and the Secret say.
+
+        Raises:
+            CollectError: There is no cluster, no Cilium, no IPsec, or no right.
+        """
+        return with_control_plane(self._api, self.objects(), self._etcd)
+
     def read_nodes(
         self, objects: ClusterObjects, *, full: bool, policies: bool = False
     ) -> dict[str, NodeAnswer]:
@@ -254,27 +215,66 @@ class ClusterReader:
         Raises:
             NotPermittedError: No agent's pod may be entered at all.
         """
-        run = AgentExec(self._api.settings, objects.namespace)
-        pods = _pod_by_node(objects.pods)
 
-        def read(item: tuple[str, Object]) -> NodeAnswer:
-            return _read_node(run, *item, full=full, policies=policies)
+        def ask(run: AgentExec, pod: str) -> Answer:
+            return run.read(pod, full=full, limit_s=NODE_LIMIT_S, policies=policies)
+
+        return self.ask_nodes(objects, ask, node_files.read_node)
+
+    def ask_nodes(
+        self,
+        objects: ClusterObjects,
+        ask: Ask,
+        read: Read,
+        names: Collection[str] | None = None,
+        *,
+        keep_files: bool = True,
+    ) -> dict[str, NodeAnswer]:
+        """Ask nodes side by side; returns when the last one is done.
+
+        Args:
+            objects: The cluster's objects.
+            ask: Asks an agent's pod.
+            read: Reads a node's name and the files of its answer.
+            names: The nodes to ask; all if ``None``.
+            keep_files: Whether the answers keep the files that they were read from.
+
+        Raises:
+            NotPermittedError: No agent's pod may be entered at all.
+        """
+        run = AgentExec(self._api.settings, objects.namespace)
+        pods = {
+            name: pod
+            for name, pod in sorted(_pod_by_node(objects.pods).items())
+            if names is None or name in names
+        }
+
+        def answer(name: str) -> NodeAnswer:
+            answered = ask_node(run, name, pods[name], ask, read)
+            return answered if keep_files else replace(answered, files={})
 
         with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
-            answers = pool.map(read, sorted(pods.items()))
-            found = {answer.node.name: answer for answer in answers}
+            found = dict(zip(pods, pool.map(answer, pods), strict=True))
         needs = next((a.needs for a in found.values() if a.needs), "")
-        if needs and not any(answer.files for answer in found.values()):
+        if needs and not any(answer.answered for answer in found.values()):
             raise NotPermittedError(
                 f"The kubeconfig's user has no right to {needs} in namespace"
                 f" {objects.namespace}: no node can be read."
             )
         for cilium_node in objects.facts().cilium_nodes.values():
             name = cilium_node.name
-            if name not in found:
+            if names is None and name not in found:
                 why = f"{name}: no Cilium agent runs there."
                 found[name] = NodeAnswer(NodeSnapshot(name, unread=(why,)), {})
         return found
+
+
+def _ask_numbers(run: AgentExec, pod: str) -> Answer:
+    return run.ask(pod, script("compact"), ["second"], NODE_LIMIT_S)
+
+
+def _read_objects(name: str, files: node_files.NodeFiles) -> NodeSnapshot:
+    return in_objects(read_answer(name, files))
 
 
 def snapshot_of(answers: Mapping[str, NodeAnswer], objects: ClusterObjects) -> Snapshot:
@@ -283,52 +283,6 @@ def snapshot_of(answers: Mapping[str, NodeAnswer], objects: ClusterObjects) -> S
         nodes={name: answer.node for name, answer in sorted(answers.items())},
         cluster=objects.facts(),
     )
-
-
-def _read_node(
-    run: AgentExec, name: str, pod: Object, *, full: bool, policies: bool
-) -> NodeAnswer:
-    facts = agent_facts(pod)
-    obstacle = why_not_running(pod)
-    if obstacle is not None:
-        return _unread(name, facts, f"{name}: not read, {obstacle}.")
-    began_s = time.time()
-    try:
-        answer = run.read(
-            facts.pod or "", full=full, limit_s=NODE_LIMIT_S, policies=policies
-        )
-    except ExecRefusedError as error:
-        return _unread(name, facts, f"{name}: not read, {error}.", error.needs)
-    except ExecError as error:
-        return _unread(name, facts, f"{name}: not read, {error}.")
-    node = node_files.read_node(name, answer.files)
-    return NodeAnswer(
-        replace(
-            node,
-            agent=replace(
-                facts,
-                version=node.agent.version or facts.version,
-                keys_in_use=node.agent.keys_in_use,
-                store_trouble=node.agent.store_trouble,
-            ),
-            read_s=began_s,
-            unread=_reasons(name, node, answer),
-        ),
-        answer.files,
-    )
-
-
-def _unread(name: str, facts: AgentFacts, why: str, needs: str = "") -> NodeAnswer:
-    return NodeAnswer(NodeSnapshot(name, agent=facts, unread=(why,)), {}, needs)
-
-
-def _reasons(name: str, node: NodeSnapshot, answer: Answer) -> tuple[str, ...]:
-    failed = tuple(
-        f"{name}: {kind} failed: {words}." for kind, words in answer.failures.items()
-    )
-    if not failed:
-        return node.unread
-    return tuple(s for s in node.unread if "is missing" not in s) + failed
 
 
 def _pod_by_node(pods: tuple[Object, ...]) -> dict[str, Object]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: Every message begins with the number of its channel.
-STDOUT, STDERR, ERROR = 1, 2, 3
+STDIN, STDOUT, STDERR, ERROR = range(4)
 _PROTOCOL = "sec-websocket-protocol: v4.channel.k8s.io"
 
 #: How long the API server may take to reach the pod; the rest is the command's.
@@ -27,7 +27,17 @@ HANDSHAKE_LIMIT_S = 30.0
 
 
 class ExecApiClient(client.ApiClient):  # type: ignore[misc]
-    """Makes the calls of the API that are answered over a WebSocket."""
+    """Makes the calls of the API that are answered over a WebSocket.
+
+    Args:
+        configuration: Server and credentials.
+        given: What a command gets on standard input, if its call asks for that. It
+            sees no end of it: this version of the protocol has none.
+    """
+
+    def __init__(self, configuration: client.Configuration, given: bytes = b"") -> None:
+        super().__init__(configuration)
+        self._given = given
 
     def request(
         self,
@@ -62,6 +72,8 @@ class ExecApiClient(client.ApiClient):  # type: ignore[misc]
         try:
             socket.connect(get_websocket_url(url, query_params), **options)
             limit_s = _request_timeout
+            if self._given:
+                socket.send_binary(bytes((STDIN,)) + self._given)
             return _receive(socket, end)
         except (WebSocketTimeoutException, TimeoutError):
             raise TimeoutError(f"no answer within {limit_s:g} s") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -60,6 +60,7 @@ _STORE_STATUS = re.compile(r"^KVStore:\s+(\S+)[ \t]*(.*)$", re.MULTILINE)
 _KEYS_IN_USE = re.compile(r"Keys in use:\s+(\d+)")
 _INTERFACE = re.compile(r"^\d+:\s+([^:@\s]+)")
 _INET = re.compile(r"^\s+inet6?\s+([0-9a-fA-F.:]+)(?:/\d+)?.*\bscope (\w+)")
+_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,21 @@ def kind_of(file_name: str) -> str | None:
     return _KIND_OF.get(file_name.removesuffix(".md").removesuffix(".txt"))
 
 
+def is_better_name(kind: str, name: str, than: str) -> bool:
+    """Tell which of two files to read where a node has both.
+
+    Args:
+        kind: What they are.
+        name: Name of the one, without its ending.
+        than: Name of the other.
+
+    Returns:
+        Whether the one comes first in `NAMES`.
+    """
+    names = NAMES[kind]
+    return names.index(name) < names.index(than)
+
+
 def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
     """Read what a node's files say.
 
@@ -110,7 +126,7 @@ def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
             unread.append(f"{name}: {what} were not read ({kind} is missing).")
             return None
         try:
-            return parse(unwrapped(files[kind].text))
+            return parse(files[kind].text)
         except (XfrmTextError, XfrmStatError) as error:
             unread.append(f"{name}: {what} can't be read from {kind}: {error}.")
             return None
@@ -122,7 +138,7 @@ def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
         else None
     )
     counters = parsed(COUNTERS, "its XFRM error counters", parse_xfrm_stat)
-    cilium_ips, node_ips = _addresses(files)
+    cilium_ips, node_ips = _addresses(files, states or ())
     return NodeSnapshot(
         name=name,
         states=None if states is None else tuple(states),
@@ -131,11 +147,7 @@ def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
         boot_id=_first_line(files, BOOT_ID),
         internal_ips=tuple(node_ips),
         cilium_internal_ips=tuple(cilium_ips),
-        agent=AgentFacts(
-            version=_version(files),
-            keys_in_use=_keys_in_use(files),
-            store_trouble=_store_trouble(files),
-        ),
+        agent=_agent(files),
         clock_s=_clock_s(files),
         unread=tuple(unread),
     )
@@ -159,6 +171,11 @@ def _first_line(files: NodeFiles, kind: str) -> str | None:
         return None
     lines = unwrapped(files[kind].text).strip().splitlines()
     return lines[0].strip() if lines and not lines[0].startswith(">") else None
+
+
+def boot_id(files: NodeFiles) -> str | None:
+    """The boot ID of the node's kernel."""
+    return _first_line(files, BOOT_ID)
 
 
 def hostname(files: NodeFiles) -> str | None:
@@ -186,10 +203,18 @@ def _keys_in_use(files: NodeFiles) -> int | None:
     text = unwrapped(files[ENCRYPT_STATUS].text)
     if match := _KEYS_IN_USE.search(text):
         return int(match[1])
-    with contextlib.suppress(ValueError, AttributeError):
+    with contextlib.suppress(ValueError, AttributeError, RecursionError):
         keys = json.loads(text).get("ipsec", {}).get("keys-in-use")
         return keys if isinstance(keys, int) else None
     return None
+
+
+def _agent(files: NodeFiles) -> AgentFacts:
+    return AgentFacts(
+        version=_version(files),
+        keys_in_use=_keys_in_use(files),
+        store_trouble=_store_trouble(files),
+    )
 
 
 def _store_trouble(files: NodeFiles) -> str | None:
@@ -203,7 +228,9 @@ def _store_trouble(files: NodeFiles) -> str | None:
     return " ".join(f"{match[1]}: {match[2]}".split())[:200].rstrip(":. ")
 
 
-def _addresses(files: NodeFiles) -> tuple[list[str], list[str]]:
+def _addresses(
+    files: NodeFiles, states: Collection[XfrmState]
+) -> tuple[list[str], list[str]]:
     """Addresses of ``cilium_host``, and those of the node's other interfaces.
 
     Only what its own states use counts: an interface may carry addresses that
@@ -211,19 +238,28 @@ def _addresses(files: NodeFiles) -> tuple[list[str], list[str]]:
     """
     if ADDRESSES not in files:
         return [], []
-    try:
-        states = _states(unwrapped(files[STATES].text)) if STATES in files else []
-    except XfrmTextError:
-        states = []
     own = {
         state.destination if state.direction is Direction.IN else state.source
         for state in states
         if state.direction is not None
     }
+    return addresses_among(files, own)
+
+
+def addresses_among(
+    files: NodeFiles, own: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """Addresses of ``cilium_host``, and those of other interfaces.
+
+    Args:
+        files: The node's files.
+        own: The addresses that the node's own states have; others don't count.
+    """
     cilium: list[str] = []
     node: list[str] = []
     interface = ""
-    for line in unwrapped(files[ADDRESSES].text).splitlines():
+    text = files[ADDRESSES].text if ADDRESSES in files else ""
+    for line in unwrapped(text).splitlines():
         if match := _INTERFACE.match(line):
             interface = match[1]
         elif (match := _INET.match(line)) and match[2] == "global":
@@ -236,30 +272,42 @@ def _addresses(files: NodeFiles) -> tuple[list[str], list[str]]:
 
 def local_node_name(files: NodeFiles) -> str | None:
     """The name that the agent's node list gives to the node itself."""
-    for entry in _node_list(files):
-        if isinstance(entry, dict) and entry.get("source") == "local":
+    for entry in node_list(files):
+        if entry.get("source") == "local":
             name = entry.get("name")
             return str(name).rpartition("/")[2] if name else None
     return None
 
 
-def _node_list(files: NodeFiles) -> list[Any]:
+def node_list(files: NodeFiles) -> list[dict[str, Any]]:
+    """The nodes that the agent knows, as the API's ``NodeElement``."""
     if "node-list" not in files:
         return []
     try:
         entries = json.loads(unwrapped(files["node-list"].text))
-    except ValueError:
+    except (RecursionError, ValueError):
         return []
-    return entries if isinstance(entries, list) else []
+    listed = entries if isinstance(entries, list) else []
+    return [entry for entry in listed if isinstance(entry, dict)]
 
 
 def _clock_s(files: NodeFiles) -> float | None:
     """When the states were read, on the node's clock."""
     stamp = _first_line(files, DATE)
     if stamp:
-        with contextlib.suppress(ValueError):
+        if _SECONDS.fullmatch(stamp):
             return float(stamp)
         with contextlib.suppress(ValueError):
             moment = datetime.fromisoformat(stamp)
             return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     return files[STATES].modified_s if STATES in files else None
+
+
+def facts_beside_states(files: NodeFiles) -> NodeSnapshot:
+    """What a node's files say besides its states, counters and addresses."""
+    return NodeSnapshot(
+        name="",
+        boot_id=_first_line(files, BOOT_ID),
+        agent=_agent(files),
+        clock_s=_clock_s(files),
+    )

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from runbooks.collect.cluster import NodeAnswer, Recording
+    from runbooks.collect.agents import NodeAnswer
+    from runbooks.collect.cluster import Recording
     from runbooks.collect.objects import Object
 
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -74,7 +75,7 @@ def _write_node(folder: Path, answer: NodeAnswer) -> None:
     commands = folder / "cmd"
     commands.mkdir(parents=True)
     for name, file in answer.files.items():
-        (commands / f"{name}.md").write_text(file.text.rstrip("\n") + "\n")
+        (commands / f"{name}.md").write_text(file.text)
 
 
 def _write_objects(folder: Path, recording: Recording) -> None:

@@ -26,6 +26,7 @@ from runbooks.diagnose.rotation import rotation_in_progress
 from runbooks.diagnose.rotation_stalled import rotation_stalled
 from runbooks.diagnose.sequence_exhaustion import sequence_exhaustion
 from runbooks.diagnose.stale_states import stale_states
+from runbooks.diagnose.sums import depth_of
 from runbooks.diagnose.symptoms import without_symptoms
 from runbooks.diagnose.version_skew import agent_version_skew
 from runbooks.diagnose.view import View
@@ -95,6 +96,7 @@ def diagnose(
         nodes=node_readings(view),
         incomplete=unread_sentences(view),
         twice=samples.second is not None,
+        depth=depth_of(view),
     )
 
 

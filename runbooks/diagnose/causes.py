@@ -18,13 +18,16 @@ answer is that it can't be told.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code
 from runbooks.diagnose.settings import lease_ttl_s
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from runbooks.diagnose.staleness import Staleness
     from runbooks.diagnose.view import View
@@ -84,23 +87,33 @@ def causes_of(view: View, stale: Sequence[Staleness]) -> list[Code | None]:
         A cause or ``None`` for each, in the same order.
     """
     own = [cause_of(view, staleness) for staleness in stale]
-    told = [(s, cause) for s, cause in zip(stale, own, strict=True) if cause]
+    told = _told_by_receiver(view, stale, own)
     causes: list[Code | None] = []
     for staleness, cause in zip(stale, own, strict=True):
-        together = {c for s, c in told if _made_together(view, staleness, s)}
-        alone = together.pop() if len(together) == 1 else None
-        causes.append(cause or alone)
+        made_s = view.added_s(staleness.tunnel.source, staleness.outbound)
+        moments = told[staleness.tunnel.destination]
+        if cause or made_s is None:
+            causes.append(cause)
+            continue
+        begin = bisect_left(moments, made_s - OBJECT_TO_STATES_S, key=itemgetter(0))
+        end = bisect_right(moments, made_s + OBJECT_TO_STATES_S, key=itemgetter(0))
+        together = {code for _, code in moments[begin:end]}
+        causes.append(together.pop() if len(together) == 1 else None)
     return causes
 
 
-def _made_together(view: View, one: Staleness, other: Staleness) -> bool:
-    made_s = [view.added_s(s.tunnel.source, s.outbound) for s in (one, other)]
-    return (
-        one.tunnel.destination == other.tunnel.destination
-        and made_s[0] is not None
-        and made_s[1] is not None
-        and abs(made_s[0] - made_s[1]) <= OBJECT_TO_STATES_S
-    )
+def _told_by_receiver(
+    view: View, stale: Sequence[Staleness], causes: Sequence[Code | None]
+) -> Mapping[str, Sequence[tuple[float, Code]]]:
+    """When the states were made of which the cause is known, by receiver, in order."""
+    told: dict[str, list[tuple[float, Code]]] = defaultdict(list)
+    for staleness, cause in zip(stale, causes, strict=True):
+        made_s = view.added_s(staleness.tunnel.source, staleness.outbound)
+        if cause and made_s is not None:
+            told[staleness.tunnel.destination].append((made_s, cause))
+    for moments in told.values():
+        moments.sort()
+    return told
 
 
 def uses_kvstore(cluster: ClusterFacts) -> bool | None:

@@ -47,6 +47,15 @@ class Code(enum.StrEnum):
     PLAINTEXT_FALLBACK = "plaintext-fallback"
 
 
+class Depth(enum.StrEnum):
+    """How deep a cluster was read."""
+
+    #: Every node's sums; states only of nodes that show something.
+    DEFAULT = "default"
+    #: Both ends of every pair.
+    AUDIT = "audit"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One diagnosed condition.
@@ -96,6 +105,7 @@ class Diagnosis:
         nodes: Every node that should have been read.
         incomplete: What could not be read, a sentence each.
         twice: Whether the cluster was read twice, so that findings tell of now.
+        depth: How deep it was read.
         condition: The one condition that this is about; ``None`` for all.
     """
 
@@ -104,6 +114,7 @@ class Diagnosis:
     nodes: tuple[NodeReading, ...]
     incomplete: tuple[str, ...] = ()
     twice: bool = False
+    depth: Depth = Depth.AUDIT
     condition: Code | None = None
 
     @property

@@ -21,6 +21,7 @@ from runbooks.diagnose.node_states import (
     present_addresses,
 )
 from runbooks.diagnose.settling import may_still_come
+from runbooks.diagnose.sums import both_compared
 from runbooks.diagnose.view import ANY_SOURCE
 from runbooks.xfrm.model import Direction
 
@@ -39,7 +40,7 @@ def lone_outbound_states(view: View) -> Iterable[Finding]:
     kinds = _kinds(view)
     kinds_sent: dict[str, set[Kind]] = {}
     for (source, destination), tunnels in view.pairs.items():
-        if len(tunnels) < 2 or not view.read.issuperset((source, destination)):
+        if len(tunnels) < 2 or not both_compared(view, source, destination):
             continue
         sent = {t.spi for t in tunnels if t.outbound or t.outbound_after}
         lacking = [

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
 from runbooks.diagnose.settling import may_still_come
+from runbooks.diagnose.sums import compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,10 +22,10 @@ def missing_states(view: View) -> Iterable[Finding]:
     that the sender may use, and if neither node has just joined.
     """
     config = view.samples.first.cluster.config
-    if not view.tunnels and config.get("enable-ipsec") != "true":
+    if not view.spis and config.get("enable-ipsec") != "true":
         return
-    for source in sorted(view.read):
-        for destination in sorted(view.read - {source}):
+    for source, destination in view.expected_pairs:
+        if compared(view.nodes[source], view.nodes[destination]):
             yield from _of_pair(view, source, destination)
 
 

@@ -4,29 +4,47 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from runbooks.diagnose.view import LAST_SPI
+from runbooks.xfrm.compact import OUT
 from runbooks.xfrm.model import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from runbooks.diagnose.view import Ends, View
+    from runbooks.snapshot import NodeSnapshot
     from runbooks.xfrm.model import XfrmState
 
 
 def cilium_states(view: View, node: str) -> Iterator[XfrmState]:
-    """Cilium's states of one node."""
-    snapshot = view.nodes.get(node)
-    return _ciliums(snapshot.states or () if snapshot else ())
+    """Cilium's states of one node; of columns, it makes objects of all."""
+    return _ciliums(view.nodes.get(node))
 
 
 def cilium_states_after(view: View, node: str) -> Iterator[XfrmState] | None:
     """The same in the second sample; ``None`` if they were not read then."""
     second = view.samples.second
     snapshot = second.nodes.get(node) if second else None
-    if snapshot is None or snapshot.states is None:
+    if snapshot is None or not snapshot.states_read:
         return None
-    return _ciliums(snapshot.states)
+    return _ciliums(snapshot)
+
+
+def first_made(view: View, node: str) -> dict[int, int]:
+    """Per SPI, when a node made the oldest of its states, on the node's clock."""
+    snapshot = view.nodes.get(node)
+    made: dict[int, int] = {}
+    if snapshot is not None and snapshot.compact is not None:
+        rows = snapshot.compact.rows
+        for spi in np.flatnonzero(np.bincount(rows["spi"])).tolist():
+            made[spi] = int(rows["added_s"][rows["spi"] == spi].min())
+        return made
+    for state in _ciliums(snapshot):
+        added_s = state.added_s or 0
+        made[state.spi] = min(added_s, made.get(state.spi, added_s))
+    return made
 
 
 def ends_of(state: XfrmState) -> Ends:
@@ -42,20 +60,12 @@ def ends_after(view: View, node: str) -> frozenset[Ends] | None:
 
 def outbound_sources(view: View, node: str) -> frozenset[str]:
     """The addresses that a node's outbound states start at."""
-    return frozenset(
-        state.source
-        for state in cilium_states(view, node)
-        if state.direction is Direction.OUT
-    )
+    return _outbound_ends(view.nodes.get(node), "source")
 
 
 def outbound_targets(view: View, node: str) -> frozenset[str]:
     """The addresses that a node's outbound states lead to."""
-    return frozenset(
-        state.destination
-        for state in cilium_states(view, node)
-        if state.direction is Direction.OUT
-    )
+    return _outbound_ends(view.nodes.get(node), "destination")
 
 
 def present_addresses(view: View, node: str) -> frozenset[str]:
@@ -82,6 +92,22 @@ def is_ipv6(address: str) -> bool:
     return ":" in address
 
 
-def _ciliums(states: Iterable[XfrmState]) -> Iterator[XfrmState]:
-    """Those that carry Cilium's mark, and a key ID as their SPI."""
+def _outbound_ends(snapshot: NodeSnapshot | None, end: str) -> frozenset[str]:
+    if snapshot is not None and snapshot.compact is not None:
+        rows, addresses = snapshot.compact.rows, snapshot.compact.addresses
+        found = np.unique(rows[end][rows["direction"] == OUT])
+        return frozenset(addresses[number] for number in found.tolist())
+    return frozenset(
+        getattr(state, end)
+        for state in _ciliums(snapshot)
+        if state.direction is Direction.OUT
+    )
+
+
+def _ciliums(snapshot: NodeSnapshot | None) -> Iterator[XfrmState]:
+    """States that carry Cilium's mark, and a key ID as their SPI."""
+    states: Iterable[XfrmState] = ()
+    if snapshot is not None:
+        compact = snapshot.compact
+        states = compact.to_states() if compact is not None else snapshot.states or ()
     return (s for s in states if s.direction is not None and 0 < s.spi <= LAST_SPI)

@@ -6,7 +6,6 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
-from runbooks.xfrm.model import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,10 +24,8 @@ def orphaned_states(view: View) -> Iterable[Finding]:
     if not cluster.cilium_nodes or in_mesh(cluster.config.get("cluster-id")):
         return
     addresses: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for node, state in view.strays():
-        inbound = state.direction is Direction.IN
-        peer = state.source if inbound else state.destination
-        addresses[node, state.spi].add(peer)
+    for stray in view.strays:
+        addresses[stray.node, stray.spi].add(stray.address)
     for (node, spi), peers in sorted(addresses.items()):
         shown = ", ".join(sorted(peers)[:3]) + (", ..." if len(peers) > 3 else "")
         yield Finding(

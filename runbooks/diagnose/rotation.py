@@ -16,11 +16,7 @@ def rotation_in_progress(view: View) -> Iterable[Finding]:
     """Tell that the nodes hold more than one key."""
     if len(view.spis) < 2:
         return
-    holders: dict[str, set[str]] = {str(spi): set() for spi in sorted(view.spis)}
-    for tunnel in view.tunnels:
-        if tunnel.outbound:
-            holders[str(tunnel.spi)].add(tunnel.source)
-    spis = " and ".join(holders)
+    spis = " and ".join(str(spi) for spi in view.senders)
     yield Finding(
         code=Code.ROTATION_IN_PROGRESS,
         severity=Severity.INFO,
@@ -28,6 +24,6 @@ def rotation_in_progress(view: View) -> Iterable[Finding]:
             f"A key rotation is in progress: states under SPI {spis} are in place."
             " The old ones go after the rotation duration."
         ),
-        evidence={"nodes_by_spi": {spi: len(nodes) for spi, nodes in holders.items()}},
+        evidence={"nodes_by_spi": {str(s): len(n) for s, n in view.senders.items()}},
         runbook=str(Code.ROTATION_IN_PROGRESS),
     )

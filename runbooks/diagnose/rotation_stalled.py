@@ -11,14 +11,15 @@ whose agent was restarted meanwhile.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
-from runbooks.diagnose.node_states import cilium_states, ends_after
+from runbooks.diagnose.node_states import ends_after, first_made
 from runbooks.diagnose.settings import duration_s, reads_key_file_again
 from runbooks.diagnose.settling import age_s, now_s
+from runbooks.diagnose.sums import both_compared
 
 if TYPE_CHECKING:
     from runbooks.diagnose.view import Tunnel, View
@@ -74,13 +75,12 @@ def newest_spi(spis: Iterable[int], made: Iterable[Made]) -> int:
 
 
 def _made_s(view: View, node: str) -> dict[int, float]:
-    made: dict[int, float] = {}
-    for state in cilium_states(view, node):
-        if state.spi not in view.spis:
-            continue  # left-overs, and other clusters
-        added_s = view.added_s(node, state) or 0.0
-        made[state.spi] = min(added_s, made.get(state.spi, added_s))
-    return made
+    """Per SPI of this cluster's tunnels, when a node made its first state."""
+    return {
+        spi: view.on_readers_clock(node, made_s) or 0.0
+        for spi, made_s in first_made(view, node).items()
+        if spi in view.spis  # no left-overs, no other clusters
+    }
 
 
 def _left_behind(
@@ -161,6 +161,8 @@ def _dropped(view: View, node: str, peer: str, spi: int, began_s: float) -> bool
     facts = view.samples.first.cluster.cilium_nodes.get(peer)
     if facts is not None and facts.created_s is not None and facts.created_s > began_s:
         return False
+    if not both_compared(view, node, peer):
+        return False
     sent = [t for t in view.pairs.get((node, peer), ()) if t.spi == spi and t.outbound]
     return bool(sent) and not any(_arrives(view, t) for t in sent)
 
@@ -174,7 +176,7 @@ def _arrives(view: View, tunnel: Tunnel) -> bool:
 def _sent_for_nobody(view: View, new: int, behind: frozenset[str]) -> Iterable[Finding]:
     """Find senders whose packets of this very moment nobody can decrypt."""
     for (source, destination), tunnels in view.pairs.items():
-        if source in behind or not view.read.issuperset((source, destination)):
+        if source in behind or not both_compared(view, source, destination):
             continue
         for tunnel in tunnels:
             before, after = tunnel.outbound, tunnel.outbound_after
@@ -250,13 +252,12 @@ def _spis_after(view: View, node: str) -> frozenset[int]:
 
 def _known_for_s(view: View, nodes: Iterable[str], spi: int) -> float | None:
     """For how long the first of some nodes has had an SPI, by its own clock."""
-    ages: dict[str, float] = defaultdict(float)
+    ages = []
     for node in nodes:
-        for state in cilium_states(view, node):
-            age = age_s(view, node, state) if state.spi == spi else None
-            if age is not None:
-                ages[node] = max(ages[node], age)
-    return max(ages.values(), default=None)
+        clock_s, made_s = view.nodes[node].clock_s, first_made(view, node).get(spi)
+        if clock_s is not None and made_s is not None:
+            ages.append(clock_s - made_s)
+    return max(ages, default=None)
 
 
 def _rotation_s(view: View) -> float:

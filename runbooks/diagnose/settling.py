@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbooks.diagnose.node_states import cilium_states
+from runbooks.diagnose.node_states import first_made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,8 +69,13 @@ def has_just_joined(view: View, node: str) -> bool:
     created_s = facts.created_s if facts else None
     if read_s is not None and created_s is not None and read_s - created_s < SETTLING_S:
         return True
-    ages = [age_s(view, node, state) for state in cilium_states(view, node)]
-    return bool(ages) and all(age is not None and age < SETTLING_S for age in ages)
+    snapshot = view.nodes.get(node)
+    made = first_made(view, node).values()
+    if snapshot is None or snapshot.clock_s is None or not made:
+        return False
+    if snapshot.peers is not None:
+        return False  # of its states, only some peers' were read
+    return snapshot.clock_s - min(made) < SETTLING_S
 
 
 def _for_peer(view: View, node: str, peer: str) -> Iterator[XfrmState]:

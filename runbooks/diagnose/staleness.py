@@ -96,7 +96,7 @@ def judge(view: View, tunnel: Tunnel) -> Staleness | None:
         return None
     if view.samples.second is not None and tunnel.outbound_after is not None:
         return _judge_twice(tunnel, inbound, outbound, tunnel.outbound_after)
-    if view.samples.second is not None and tunnel.source in _reread(view):
+    if tunnel.source in view.reread:
         return None  # the sender's state is gone by now
     return _judge_once(view, tunnel, inbound, outbound)
 
@@ -211,22 +211,16 @@ def _sent_between_reads(view: View, tunnel: Tunnel, outbound: XfrmState) -> floa
         apart_s = ARCHIVE_SPREAD_S
     if apart_s <= 0:
         return 0
-    return SLACK + BURST * apart_s * outbound.oseq / _age_s(sender.states, outbound)
+    age_s = _age_s(view, tunnel.source, outbound)
+    return SLACK + BURST * apart_s * outbound.oseq / age_s
 
 
-def _age_s(states: tuple[XfrmState, ...] | None, outbound: XfrmState) -> float:
+def _age_s(view: View, node: str, outbound: XfrmState) -> float:
     """Age of a state when it was read; at least what its node's states tell."""
-    times = [t for s in states or () for t in (s.added_s, s.used_s) if t is not None]
-    if not times or outbound.added_s is None:
+    latest_s = view.latest_s(node)
+    if latest_s is None or outbound.added_s is None:
         return 1.0
-    return max(1.0, max(times) - outbound.added_s)
-
-
-def _reread(view: View) -> frozenset[str]:
-    second = view.samples.second
-    if second is None:
-        return frozenset()
-    return frozenset(n.name for n in second.nodes.values() if n.states is not None)
+    return max(1.0, latest_s - outbound.added_s)
 
 
 def _delta(before: int | None, after: int | None) -> int | None:

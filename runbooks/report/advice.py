@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbooks.diagnose.finding import Code, Diagnosis, Finding, Verdict
+from runbooks.diagnose.finding import Code, Depth, Diagnosis, Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,12 @@ VERDICTS: Mapping[Verdict, str] = {
         "Not everything that is needed could be read; in the rest nothing is wrong."
     ),
 }
+
+#: Said of a check of the default depth.
+NOT_COMPARED = (
+    "Only pairs of nodes that show something were compared; a pair that is stale and"
+    " sends nothing shows nothing. --audit compares all."
+)
 
 CAUSES: Mapping[Code, str] = {
     Code.KVSTORE_LEASE_EXPIRED: (
@@ -77,11 +83,14 @@ _NEXT: Mapping[Code, str] = {
 
 
 def verdict_words(diagnosis: Diagnosis) -> str:
-    """A sentence that says what the verdict means.
+    """A sentence that says what the verdict means, as far as the check looked.
 
     A diagnosis of one condition says nothing of any other.
     """
     if diagnosis.condition is None or diagnosis.verdict is Verdict.STALE:
+        healthy = diagnosis.verdict is Verdict.HEALTHY
+        if healthy and diagnosis.depth is Depth.DEFAULT:
+            return "No node shows a sign of a broken tunnel."
         return VERDICTS[diagnosis.verdict]
     about = diagnosis.condition
     if diagnosis.findings:

@@ -6,13 +6,20 @@ from datetime import UTC, datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from runbooks.diagnose.finding import Code, Diagnosis
-from runbooks.report.advice import CAUSES, next_steps, runbook_pages, verdict_words
+from runbooks.diagnose.finding import Code, Depth, Diagnosis
+from runbooks.report.advice import (
+    CAUSES,
+    NOT_COMPARED,
+    next_steps,
+    runbook_pages,
+    verdict_words,
+)
 from runbooks.report.matrix import matrix
 
 #: A browser has more room than a terminal.
 LARGEST_MATRIX = 60
-MOST_FINDINGS = 500
+#: Keeps the page below a megabyte.
+MOST_FINDINGS = 300
 
 
 def to_html(diagnosis: Diagnosis, made: datetime | None = None) -> str:
@@ -35,6 +42,7 @@ def to_html(diagnosis: Diagnosis, made: datetime | None = None) -> str:
     return environment.get_template("report.html.j2").render(
         diagnosis=diagnosis,
         verdict_text=verdict_words(diagnosis),
+        not_compared=NOT_COMPARED if diagnosis.depth is Depth.DEFAULT else "",
         causes=CAUSES,
         matrix=matrix(diagnosis, LARGEST_MATRIX),
         steps=next_steps(diagnosis),

@@ -32,6 +32,7 @@ def as_data(diagnosis: Diagnosis) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in diagnosis.findings],
         "nodes": [{"name": n.name, "read": n.read} for n in diagnosis.nodes],
         "incomplete": list(diagnosis.incomplete),
+        "depth": str(diagnosis.depth),
     }
 
 

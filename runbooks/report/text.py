@@ -9,8 +9,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from runbooks.diagnose.finding import Code, Diagnosis, Finding, Severity, Verdict
-from runbooks.report.advice import CAUSES, next_steps, runbook_pages, verdict_words
+from runbooks.diagnose.finding import (
+    Code,
+    Depth,
+    Diagnosis,
+    Finding,
+    Severity,
+    Verdict,
+)
+from runbooks.report.advice import (
+    CAUSES,
+    NOT_COMPARED,
+    next_steps,
+    runbook_pages,
+    verdict_words,
+)
 from runbooks.report.matrix import Cell, matrix
 
 #: Findings that are written out; a thousand alike help nobody.
@@ -86,6 +99,8 @@ def _print_verdict(console: Console, diagnosis: Diagnosis) -> None:
     read = sum(node.read for node in diagnosis.nodes)
     times = "twice" if diagnosis.twice else "once"
     console.print(f"Nodes read: {read} of {len(diagnosis.nodes)} ({times})")
+    if diagnosis.depth is Depth.DEFAULT:
+        console.print(NOT_COMPARED)
 
 
 def _print_matrix(console: Console, diagnosis: Diagnosis) -> None:
@@ -101,7 +116,9 @@ def _print_matrix(console: Console, diagnosis: Diagnosis) -> None:
     console.print()
     console.print(table)
     if square.left_out:
-        console.print(f"({square.left_out} nodes without a broken pair not shown)")
+        console.print(f"and {square.left_out} more nodes with a broken pair")
+    if square.healthy:
+        console.print(f"and {square.healthy} healthy nodes")
 
 
 def _print_finding(console: Console, finding: Finding) -> None:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from runbooks.cli import app
+from runbooks.collect.archived_snapshot import read_archive
 
 SNAPSHOTS = Path(__file__).parents[1] / "recordings" / "snapshots"
 
@@ -42,7 +43,9 @@ def test_json_is_as_promised():
     result = check("--snapshot", SNAPSHOTS / "broken", "--output", "json")
 
     document = json.loads(result.stdout)
-    assert list(document) == ["schema", "verdict", "findings", "nodes", "incomplete"]
+    promised = ["schema", "verdict", "findings", "nodes", "incomplete"]
+    assert list(document) == [*promised, "depth"]
+    assert document["depth"] == "audit"
     assert document["schema"] == 1
     assert document["nodes"] == [
         {"name": name, "read": True} for name in ("n1", "n2", "n3")
@@ -126,3 +129,17 @@ def test_help_does_not_load_a_kubernetes_client():
     subprocess.run(
         [sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL
     )
+
+
+@pytest.mark.parametrize("options", [(), ("--audit",)])
+def test_audit_reads_every_state(monkeypatch, options):
+    asked = []
+
+    def collect(**arguments):
+        asked.append(arguments["audit"])
+        return read_archive(SNAPSHOTS / "healthy")
+
+    monkeypatch.setattr("runbooks.collect.collect", collect)
+
+    assert check(*options).exit_code == 0
+    assert asked == [bool(options)]

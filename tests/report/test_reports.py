@@ -59,13 +59,11 @@ def test_large_cluster_shows_affected_nodes_only():
     diagnosis = diagnose(make_cluster(40).break_node("node7").once())
 
     square = matrix(diagnosis)
-    text = to_text(diagnosis)
 
     assert square.destinations == ("node7",)
-    assert len(square.sources) == 16
-    assert {cell for row in square.cells for cell in row} == {Cell.STALE}
-    assert len(text.splitlines()) < 400
-    assert "nodes without a broken pair not shown" in text
+    assert square.sources == ("node1 and 38 more",)
+    assert square.cells == ((Cell.STALE,),)
+    assert len(to_text(diagnosis).splitlines()) < 400
 
 
 def test_large_healthy_cluster_shows_no_matrix():
