@@ -22,6 +22,7 @@ from runbooks.diagnose.staleness import (
     DROPPED_SHARE,
     SLACK,
 )
+from runbooks.xfrm.compact import LAST_SPI
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,16 +59,44 @@ def keys_differ(tunnels: TunnelTable) -> Bools:
 
 def inbound_lacks(tunnels: TunnelTable) -> Bools:
     """No inbound end; while keys are replaced, under none of the pair's SPIs."""
-    has = tunnels.has_inbound
-    lacks: Bools = ~has
+    sends, has = tunnels.has_outbound, tunnels.has_inbound
+    lacks: Bools = sends & ~has
     if not lacks.any() or not tunnels.rotating:
         return lacks
     nodes = len(tunnels.ahead_s)
     source, destination = tunnels.nodes(np.arange(len(lacks)))
     pair = source.astype(np.int64) * nodes + destination
     covered = np.zeros(nodes * nodes, dtype=bool)
-    covered[pair[has]] = True
+    covered[pair[sends & has]] = True
     lacks &= ~covered[pair]
+    return lacks
+
+
+def outbound_lacks(tunnels: TunnelTable) -> Bools:
+    """No outbound end, though other nodes send from such addresses."""
+    lacks: Bools = tunnels.inbound.there & ~tunnels.has_outbound
+    if lacks.any():
+        lacks &= tunnels.from_sent_kind
+    return lacks
+
+
+def nobody_receives(tunnels: TunnelTable) -> Bools:
+    """While keys are replaced, what is sent on without an inbound end.
+
+    Or what a node has that lacks one of the keys itself.
+    """
+    lacks: Bools = tunnels.has_outbound & ~tunnels.has_inbound
+    if not lacks.any() or not tunnels.rotating:
+        return lacks
+    moved = tunnels.outbound.there & tunnels.outbound_after.there
+    moved &= tunnels.outbound_after.column("oseq") > tunnels.outbound.column("oseq")
+    there = np.flatnonzero(tunnels.outbound.there)
+    spi = tunnels.key & LAST_SPI
+    holds = np.zeros((len(tunnels.ahead_s), LAST_SPI + 1), dtype=bool)
+    holds[tunnels.nodes(there)[0], spi[there]] = True
+    lags = holds.sum(axis=1) < holds.any(axis=0).sum()
+    chosen = np.flatnonzero(lacks)
+    lacks[chosen] = moved[chosen] | lags[tunnels.nodes(chosen)[0]]
     return lacks
 
 
@@ -84,10 +113,15 @@ OF_RULE: Mapping[str, tuple[Doubt, ...]] = {
     "stale_states": (receiver_is_ahead,),
     "key_mismatches": (keys_differ,),
     "missing_states": (inbound_lacks,),
+    "lone_outbound_states": (outbound_lacks,),
+    "states_of_old_addresses": (),
     "orphaned_states": (),
     "rising_errors": (),
     "sequence_exhaustion": (runs_out,),
     "rotation_in_progress": (),
+    "rotation_stalled": (nobody_receives,),
+    "kvstore_lease_expiring": (),
+    "plaintext_fallback": (),
     "agent_version_skew": (),
 }
 

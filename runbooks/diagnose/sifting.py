@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runbooks.diagnose.columns import (
-    SPI_BITS,
     AddressBook,
     Ordered,
     Sample,
@@ -16,7 +15,7 @@ from runbooks.diagnose.columns import (
     ordered,
 )
 from runbooks.diagnose.doubts import COLUMNS, doubtful
-from runbooks.diagnose.placing import Nodes
+from runbooks.diagnose.placing import Nodes, accepting_any, claims, kind_sent
 from runbooks.diagnose.tunnel_table import End, TunnelTable
 from runbooks.diagnose.view import Stray, owner_by_address
 from runbooks.snapshot import Snapshot
@@ -25,7 +24,7 @@ from runbooks.xfrm.compact import IN, LAST_SPI, OUT, CompactStates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from runbooks.diagnose.columns import Bools, Column, Side
+    from runbooks.diagnose.columns import Bools, Column
     from runbooks.diagnose.placing import Placed
     from runbooks.snapshot import Samples
     from runbooks.xfrm.model import XfrmState
@@ -80,7 +79,7 @@ def sift(samples: Samples, ahead_s: Callable[[str], float | None]) -> Sifted:
     reread = Sample.of(second, numbers, book)
     outbound = read.side(OUT, COLUMNS["outbound"])
     inbound = read.side(IN, COLUMNS["inbound"])
-    owner = owner_by_address(samples, _claims(names, book, outbound, inbound))
+    owner = owner_by_address(samples, claims(names, book, outbound, inbound))
     codes = [numbers[owner[a]] if a in owner else -1 for a in book.codes]
     nodes = Nodes(names, book, np.array(codes, dtype=np.int32))
     sides = (
@@ -89,9 +88,12 @@ def sift(samples: Samples, ahead_s: Callable[[str], float | None]) -> Sifted:
         nodes.place(reread, reread.side(OUT, COLUMNS["outbound_after"])),
         nodes.place(reread, reread.side(IN, COLUMNS["inbound_after"])),
     )
-    table = _tunnels(nodes, sides, np.array([ahead_s(n) or 0.0 for n in names]))
+    table = _tunnels(
+        nodes, samples, sides, np.array([ahead_s(n) or 0.0 for n in names])
+    )
     odd = _odd_keys(sides)
-    suspects = _suspects(nodes, sides, table, odd)
+    silent = _silent_pairs(nodes, sides)
+    suspects = _suspects(nodes, sides, table, odd, silent)
     return Sifted(
         first=_objects(nodes, sides[:2], suspects, odd),
         second=_objects(nodes, sides[2:], suspects, odd),
@@ -99,30 +101,8 @@ def sift(samples: Samples, ahead_s: Callable[[str], float | None]) -> Sifted:
         spis=_spis(sides),
         senders=_senders(nodes, sides[0]),
         strays=tuple(_strays(nodes, sides[:2])),
-        pairs=_pairs(nodes, sides, suspects),
+        pairs=_pairs(nodes, sides, suspects, silent),
     )
-
-
-def _claims(
-    names: tuple[str, ...], book: AddressBook, outbound: Side, inbound: Side
-) -> Mapping[str, str]:
-    """Who alone has states that start or end at an address, by address."""
-    count = np.zeros(len(book.codes), dtype=np.int32)
-    claimant = np.zeros(len(book.codes), dtype=np.int32)
-    for number in range(len(names)):
-        own = np.zeros(len(book.codes), dtype=bool)
-        own[addresses(outbound.key[outbound.of(number)], book.bits)[0]] = True
-        own[addresses(inbound.key[inbound.of(number)], book.bits)[1]] = True
-        claimant[own] = number
-        count += own
-    alone = (count == 1).tolist()
-    return {
-        address: names[number]
-        for address, number, one in zip(
-            book.codes, claimant.tolist(), alone, strict=True
-        )
-        if one
-    }
 
 
 def _by_key(placed: Placed) -> Ordered:
@@ -133,19 +113,27 @@ def _end(placed: Placed, states: Ordered, keys: Column) -> End:
     return End.of(placed.sample, placed.side, states, keys)
 
 
-def _tunnels(nodes: Nodes, sides: Sides, ahead_s: Column) -> TunnelTable:
+def _tunnels(
+    nodes: Nodes, samples: Samples, sides: Sides, ahead_s: Column
+) -> TunnelTable:
     outbound, inbound, outbound_after, inbound_after = sides
     sent, sent_after = _by_key(outbound), _by_key(outbound_after)
     keys = sent.key
-    if not np.array_equal(keys, sent_after.key):
-        keys = np.union1d(keys, sent_after.key)
-    ends = [_end(outbound, sent, keys), _end(outbound_after, sent_after, keys)]
-    del sent, sent_after  # each as large as a column of all states
-    received = _by_key(inbound)
-    ends.append(_end(inbound, received, keys))
-    if ends[-1].there.all() and len(received.key) == len(keys):
-        received = Ordered(keys, received.at)
-    ends.append(_end(inbound_after, _by_key(inbound_after), keys))
+    received, received_after = _by_key(inbound), _by_key(inbound_after)
+    for states in (sent_after, received, received_after):
+        if not np.array_equal(keys, states.key):
+            keys = np.union1d(keys, states.key)
+    ends = [
+        _end(placed, states, keys)
+        for placed, states in (
+            (outbound, sent),
+            (inbound, received),
+            (outbound_after, sent_after),
+            (inbound_after, received_after),
+        )
+    ]
+    if len(received.key) == len(keys):
+        received = Ordered(keys, received.at)  # the same keys, kept once
     reread = np.zeros(len(nodes.names), dtype=bool)
     reread[list(outbound_after.sample.tables)] = True
     return TunnelTable(
@@ -153,24 +141,15 @@ def _tunnels(nodes: Nodes, sides: Sides, ahead_s: Column) -> TunnelTable:
         nodes.owner,
         nodes.book.bits,
         outbound=ends[0],
-        inbound=ends[2],
-        outbound_after=ends[1],
+        inbound=ends[1],
+        outbound_after=ends[2],
         inbound_after=ends[3],
         inbound_states=received,
-        any_source=_accepting_any(nodes, inbound),
+        any_source=accepting_any(nodes, inbound),
+        kind_sent=kind_sent(nodes, samples, outbound),
         reread=reread,
         ahead_s=ahead_s,
     )
-
-
-def _accepting_any(nodes: Nodes, inbound: Placed) -> Column:
-    key, bits = inbound.side.key, nodes.book.bits
-    if not len(nodes.any_source):
-        return np.zeros(0, dtype=key.dtype)
-    source, destination = addresses(key, bits)
-    own = nodes.owner[destination] == inbound.side.node
-    of_any = np.isin(source, nodes.any_source) & own
-    return np.unique(key[of_any] & ((1 << bits + SPI_BITS) - 1))
 
 
 def _odd_keys(sides: Sides) -> Column:
@@ -179,12 +158,15 @@ def _odd_keys(sides: Sides) -> Column:
     return np.unique(np.concatenate(odd))
 
 
-def _suspects(nodes: Nodes, sides: Sides, table: TunnelTable, odd: Column) -> Bools:
+def _suspects(
+    nodes: Nodes, sides: Sides, table: TunnelTable, odd: Column, silent: Bools
+) -> Bools:
     """Tell of every pair, and of what is none, whether its states are wanted."""
     count = len(nodes.names)
     suspects = np.zeros((count, count), dtype=bool)
     chosen = np.flatnonzero(doubtful(table))
     suspects[table.nodes(chosen)] = True
+    suspects |= silent
     flat = np.append(suspects, False)
     if len(odd):
         for placed in sides:
@@ -252,16 +234,28 @@ def _strays(nodes: Nodes, sides: tuple[Placed, ...]) -> Iterator[Stray]:
                 yield Stray(name, table.addresses[code], spi, node_id)
 
 
-def _pairs(nodes: Nodes, sides: Sides, suspects: Bools) -> tuple[tuple[str, str], ...]:
+def _silent_pairs(nodes: Nodes, sides: Sides) -> Bools:
+    """Tell of every pair of nodes that were read whether it lacks outbound states."""
     count = len(nodes.names)
     sends = np.zeros(count * count + 1, dtype=bool)
     sends[sides[0].pair] = True
     sends[sides[2].pair] = True
-    asked = (suspects | ~sends)[:-1].reshape(count, count)
-    read = np.zeros(count, dtype=bool)
+    return ~sends[:-1].reshape(count, count) & _read_pairs(nodes, sides)
+
+
+def _read_pairs(nodes: Nodes, sides: Sides) -> Bools:
+    read = np.zeros(len(nodes.names), dtype=bool)
     read[list(sides[0].sample.tables)] = True
-    asked &= read[:, None] & read
-    np.fill_diagonal(asked, val=False)
+    both: Bools = read[:, None] & read
+    np.fill_diagonal(both, val=False)
+    return both
+
+
+def _pairs(
+    nodes: Nodes, sides: Sides, suspects: Bools, silent: Bools
+) -> tuple[tuple[str, str], ...]:
+    asked = suspects[:-1].reshape(silent.shape) & _read_pairs(nodes, sides)
+    asked |= silent
     return tuple(
         (nodes.names[source], nodes.names[destination])
         for source, destination in np.argwhere(asked).tolist()

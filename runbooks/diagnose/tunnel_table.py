@@ -79,7 +79,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class TunnelTable:
-    """Every tunnel that has an outbound state.
+    """Every tunnel between two nodes.
 
     Attributes:
         key: Source, destination and SPI, ascending.
@@ -92,6 +92,7 @@ class TunnelTable:
         inbound_states: All inbound states of the first sample, by key.
         any_source: Destination and SPI of states that take any source, as the lower
             part of a key.
+        kind_sent: By address, whether any node sends from one of its kind.
         reread: By node, whether its states are in a second sample.
         ahead_s: By node, how far its clock is ahead of the reader's.
     """
@@ -105,6 +106,7 @@ class TunnelTable:
     inbound_after: End
     inbound_states: Ordered
     any_source: Column
+    kind_sent: Bools
     reread: Bools
     ahead_s: Column
 
@@ -122,6 +124,18 @@ class TunnelTable:
         """Whether there are tunnels under more than one SPI."""
         spi = self.key & LAST_SPI
         return bool((spi != spi[:1]).any())
+
+    @property
+    def from_sent_kind(self) -> Bools:
+        """Whether any node sends from an address of the source address's kind."""
+        source, _ = addresses(self.key, self.address_bits)
+        found: Bools = self.kind_sent[source]
+        return found
+
+    @property
+    def has_outbound(self) -> Bools:
+        """Whether the sender can encrypt, by either sample."""
+        return self.outbound.there | self.outbound_after.there
 
     @property
     def has_inbound(self) -> Bools:

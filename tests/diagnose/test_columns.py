@@ -19,4 +19,4 @@ def test_findings_over_columns_are_those_over_objects(read, left_as_objects):
 
 
 def test_every_rule_says_what_makes_a_pair_doubtful():
-    assert set(OF_RULE) == {rule.__name__ for rule in RULES}
+    assert {rule.__name__ for rule in RULES} <= set(OF_RULE)
