@@ -28,6 +28,9 @@ class AgentFacts:
         previous_finished_s: End of the container before it, likewise.
         restarts: Restart count of the container.
         keys_in_use: From ``cilium-dbg encrypt status``.
+        down_since_s: When the container ended, if it does not run now.
+        store_trouble: What the agent says of a key-value store that it does not
+            reach, in its own words; ``None`` if it does, or was not asked.
     """
 
     pod: str | None = None
@@ -37,6 +40,8 @@ class AgentFacts:
     previous_finished_s: float | None = None
     restarts: int | None = None
     keys_in_use: int | None = None
+    down_since_s: float | None = None
+    store_trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +119,57 @@ class CiliumNodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class StoredNodeFacts:
-    """What etcd says of a node's key in the key-value store.
+    """What is known of a node's key in the key-value store.
 
     Attributes:
         name: Name of the node.
-        create_revision: The store's revision that made the key.
+        create_revision: The store's revision that made the key; only etcd itself
+            tells, as all that follows.
+        mod_revision: The revision that wrote it last.
         lease: ID of the lease that the key hangs on.
+        lease_ttl_s: For how long that lease was granted.
+        lease_left_s: How long it still lives unless it is renewed.
+        created_s: When the key was made, to the minute, seconds since 1970 by the
+            operator's clock; ``None`` if the store's history doesn't reach back.
+        encryption_key: Announced key ID.
     """
 
     name: str
-    create_revision: int
+    create_revision: int | None = None
+    mod_revision: int | None = None
     lease: int | None = None
+    lease_ttl_s: float | None = None
+    lease_left_s: float | None = None
+    created_s: float | None = None
+    encryption_key: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """The key-value store as a whole.
+
+    Attributes:
+        nodes: The nodes' keys, by node name.
+        cluster_id: etcd's own ID of its cluster; new with a new store.
+        revision: The store's revision when it was read.
+    """
+
+    nodes: Mapping[str, StoredNodeFacts] = field(default_factory=dict)
+    cluster_id: str | None = None
+    revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFacts:
+    """What may be known of the Secret; never any part of its key.
+
+    Attributes:
+        key_id: ID of the key that it holds.
+        changed_s: When it was last written, seconds since 1970, if it tells.
+    """
+
+    key_id: int
+    changed_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +179,8 @@ class ClusterFacts:
     Attributes:
         config: ConfigMap ``cilium-config``; empty if unread.
         cilium_nodes: By node name; empty if unread.
-        stored_nodes: By node name; empty unless the store itself was read.
+        store: The key-value store; ``None`` if unread.
+        secret: The Secret ``cilium-ipsec-keys``; ``None`` if unread.
         daemonset_desired: Agents that should run.
         daemonset_updated: Agents on the newest template.
         unread: What could not be read, a sentence each, for the operator.
@@ -142,10 +188,16 @@ class ClusterFacts:
 
     config: Mapping[str, str] = field(default_factory=dict)
     cilium_nodes: Mapping[str, CiliumNodeFacts] = field(default_factory=dict)
-    stored_nodes: Mapping[str, StoredNodeFacts] = field(default_factory=dict)
+    store: StoreFacts | None = None
+    secret: SecretFacts | None = None
     daemonset_desired: int | None = None
     daemonset_updated: int | None = None
     unread: tuple[str, ...] = ()
+
+    @property
+    def stored_nodes(self) -> Mapping[str, StoredNodeFacts]:
+        """The nodes' keys in the key-value store; empty unless it was read."""
+        return self.store.nodes if self.store else {}
 
 
 @dataclass(frozen=True, slots=True)

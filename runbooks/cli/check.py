@@ -42,6 +42,20 @@ Namespace = Annotated[
 Interval = Annotated[
     float, typer.Option(min=0.0, max=600.0, help="Seconds between the two samples.")
 ]
+EtcdEndpoint = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Ask the key-value store itself for causes; default: through an agent.",
+    ),
+]
+EtcdCa = Annotated[Path | None, typer.Option(metavar="FILE", help="Its authority.")]
+EtcdCert = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Certificate to show to it.")
+]
+EtcdKey = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Key of that certificate.")
+]
 
 
 def check(
@@ -52,6 +66,10 @@ def check(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     namespace: Namespace = None,
+    etcd_endpoint: EtcdEndpoint = None,
+    etcd_ca: EtcdCa = None,
+    etcd_cert: EtcdCert = None,
+    etcd_key: EtcdKey = None,
     audit: Annotated[
         bool,
         typer.Option(
@@ -73,12 +91,13 @@ def check(
     needed could be read and nothing was found in the rest.
     """
     # Imported late: --help must not wait for a Kubernetes client.
-    from runbooks.collect import collect
+    from runbooks.collect import collect, etcd_access
     from runbooks.collect.errors import CollectError, UsageError
     from runbooks.diagnose import diagnose
     from runbooks.report import report
 
     try:
+        etcd = etcd_access(etcd_endpoint, etcd_ca, etcd_cert, etcd_key)
         samples = collect(
             archive=sysdump,
             folder=snapshot,
@@ -86,6 +105,7 @@ def check(
             context=context,
             namespace=namespace,
             interval_s=interval,
+            etcd=etcd,
             audit=audit,
         )
     except CollectError as error:

@@ -9,6 +9,10 @@ import typer
 
 from runbooks.cli.check import (  # noqa: TC001 - typer looks at annotations
     Context,
+    EtcdCa,
+    EtcdCert,
+    EtcdEndpoint,
+    EtcdKey,
     Interval,
     Kubeconfig,
     Namespace,
@@ -23,6 +27,10 @@ def snapshot(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     namespace: Namespace = None,
+    etcd_endpoint: EtcdEndpoint = None,
+    etcd_ca: EtcdCa = None,
+    etcd_cert: EtcdCert = None,
+    etcd_key: EtcdKey = None,
     interval: Interval = 1.0,
 ) -> None:
     """Write what the check reads of a cluster into a folder, keys hashed.
@@ -31,6 +39,7 @@ def snapshot(
     the cluster did. Exit status: 0 all nodes are in it, 2 called wrongly, 3 some
     could not be read; they are named.
     """
+    from runbooks.collect import etcd_access
     from runbooks.collect.cluster import ClusterReader
     from runbooks.collect.errors import CollectError, UsageError
     from runbooks.collect.snapshot_folder import (
@@ -40,7 +49,8 @@ def snapshot(
 
     try:
         require_empty(folder)
-        reader = ClusterReader.connect(kubeconfig, context, namespace)
+        etcd = etcd_access(etcd_endpoint, etcd_ca, etcd_cert, etcd_key)
+        reader = ClusterReader.connect(kubeconfig, context, namespace, etcd)
         recording = reader.record(interval)
         write_snapshot(recording, folder)
     except CollectError as error:

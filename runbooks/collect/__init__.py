@@ -9,6 +9,7 @@ from runbooks.collect.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runbooks.collect.etcd import EtcdAccess
     from runbooks.snapshot import Samples
 
 
@@ -20,6 +21,7 @@ def collect(
     context: str | None = None,
     namespace: str | None = None,
     interval_s: float = 1.0,
+    etcd: EtcdAccess | None = None,
     audit: bool = False,
 ) -> Samples:
     """Read a cluster, an archive or a snapshot folder.
@@ -31,6 +33,7 @@ def collect(
         context: Its context.
         namespace: Namespace of Cilium.
         interval_s: Seconds between the two samples of a cluster.
+        etcd: Its key-value store; asked through an agent if ``None``.
         audit: Whether to read every state of a cluster, however large it is.
 
     Returns:
@@ -43,10 +46,10 @@ def collect(
         raise UsageError("--sysdump and --snapshot exclude each other.")
     path = archive or folder
     if path is not None:
-        if context or kubeconfig or namespace:
+        if context or kubeconfig or namespace or etcd:
             raise UsageError(
-                "--context, --kubeconfig and --namespace are for a cluster; an"
-                " archive is read without one."
+                "--context, --kubeconfig, --namespace and --etcd-endpoint are for a"
+                " cluster; an archive is read without one."
             )
         from runbooks.collect.archived_snapshot import read_archive
 
@@ -54,5 +57,20 @@ def collect(
     from runbooks.collect.cluster import ClusterReader
     from runbooks.collect.depths import read_for_check
 
-    reader = ClusterReader.connect(kubeconfig, context, namespace)
+    reader = ClusterReader.connect(kubeconfig, context, namespace, etcd)
     return read_for_check(reader, interval_s, audit=audit)
+
+
+def etcd_access(
+    endpoint: str | None, ca: Path | None, certificate: Path | None, key: Path | None
+) -> EtcdAccess | None:
+    """Take a command line's options for etcd; ``None`` where none was given.
+
+    Raises:
+        UsageError: They don't belong together, or a file is not there.
+    """
+    if endpoint is None and not (ca or certificate or key):
+        return None
+    from runbooks.collect.etcd import EtcdAccess
+
+    return EtcdAccess.of(endpoint, ca, certificate, key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ _COMPLAINTS = re.compile(
 _REFUSED_VERB = re.compile(r'cannot (\w+) resource "pods/exec"')
 
 #: Reads a script of a known length, which has no end, and runs it.
-_EVALUATE = 'length=$1; shift; eval "$(head -c "$length")"'
+_EVALUATE = 'eval "$(head -c "$1")"'
 
 #: Exit status of what could not be started, as shells have it.
 NOT_RUN = 127
@@ -46,8 +47,11 @@ class ExecRefusedError(ExecError):
         needs: The verb and the resource that are missing.
     """
 
-    def __init__(self, needs: str) -> None:
-        super().__init__(f"no right to {needs}, and so not to enter its agent's pod")
+    def __init__(self, needs: str, namespace: str) -> None:
+        super().__init__(
+            f"no right to {needs} in namespace {namespace}, and so not to enter its"
+            " agent's pod"
+        )
         self.needs = needs
 
 
@@ -113,8 +117,8 @@ class AgentExec:
     ) -> Answer:
         """Run a script that prints its answer in parts.
 
-        It goes over standard input: as an argument it would be part of an address,
-        and proxies refuse addresses of more than 8 KiB.
+        It goes over standard input, with its arguments: those of a command are part
+        of an address, and proxies refuse addresses of more than 8 KiB.
 
         Args:
             pod: Name of the pod.
@@ -128,8 +132,8 @@ class AgentExec:
         Raises:
             ExecError: The command could not be run or did not end in time.
         """
-        given = script.encode()
-        command = ["bash", "-c", _EVALUATE, "read-node", str(len(given)), *arguments]
+        given = f"set -- {shlex.join(arguments)}\n{script}".encode()
+        command = ["bash", "-c", _EVALUATE, "read-node", str(len(given))]
         return _answer(self.run(pod, command, limit_s, given))
 
     def run(
@@ -163,7 +167,7 @@ class AgentExec:
         except TimeoutError as error:
             raise ExecError(f"{error} from its agent") from None
         except WebSocketBadStatusException as error:
-            raise _refusal(error) from None
+            raise _refusal(error, self._namespace) from None
         except (WebSocketException, OSError, ValueError) as error:
             raise ExecError(f"the connection to its agent broke: {error}") from None
         status, why = _ended(channels)
@@ -207,7 +211,7 @@ def _text(channels: Mapping[int, bytes], channel: int) -> str:
     return channels.get(channel, b"").decode(errors="replace")
 
 
-def _refusal(error: WebSocketBadStatusException) -> ExecError:
+def _refusal(error: WebSocketBadStatusException, namespace: str) -> ExecError:
     try:
         said = str(json.loads(error.resp_body or b"")["message"])
     except (TypeError, ValueError, LookupError):
@@ -216,7 +220,7 @@ def _refusal(error: WebSocketBadStatusException) -> ExecError:
         case 403:
             verb = _REFUSED_VERB.search(said)
             return ExecRefusedError(
-                f"{verb[1] if verb else 'get, create'} on pods/exec"
+                f"{verb[1] if verb else 'get, create'} on pods/exec", namespace
             )
         case 404 if "container not found" not in said:
             return ExecError("its agent's pod is gone")

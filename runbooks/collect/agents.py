@@ -65,6 +65,7 @@ def ask_node(
                 facts,
                 version=node.agent.version or facts.version,
                 keys_in_use=node.agent.keys_in_use,
+                store_trouble=node.agent.store_trouble,
             ),
             read_s=began_s,
             unread=_reasons(name, node, answer),

@@ -17,10 +17,13 @@ from runbooks.collect.errors import (
     UsageError,
 )
 from runbooks.collect.objects import AGENT_LABEL, Object, is_agent
+from runbooks.collect.secret import secret_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from runbooks.snapshot import SecretFacts
 
 CONNECT_LIMIT_S = 10.0
 READ_LIMIT_S = 60.0
@@ -28,6 +31,7 @@ READ_LIMIT_S = 60.0
 PAGE = 500
 
 CONFIG_MAP = "cilium-config"
+SECRET = "cilium-ipsec-keys"  # noqa: S105 - the name of an object
 DAEMONSET = "cilium"
 
 
@@ -123,6 +127,21 @@ class ClusterApi:
             namespace,
             needs=f"get on configmap {CONFIG_MAP} in namespace {namespace}",
         )
+
+    def secret(self, namespace: str) -> SecretFacts:
+        """What may be known of Secret ``cilium-ipsec-keys``; its key is not kept.
+
+        Raises:
+            CollectError: It may not be read, is not there, or holds no key line that
+                agents could read; the sentence says how it is broken.
+        """
+        content = self._get(
+            self._core.read_namespaced_secret,
+            SECRET,
+            namespace,
+            needs=f"get on secret {SECRET} in namespace {namespace}",
+        )
+        return secret_facts(content)
 
     def daemonset(self, namespace: str) -> Object:
         """The agents' DaemonSet."""

@@ -13,6 +13,7 @@ differ in the folders around them, and in what tells which node a folder is:
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections import defaultdict
@@ -22,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from runbooks.collect import node_files
-from runbooks.collect.archive import wanted_files
+from runbooks.collect.archive import UnreadFile, wanted_files
 from runbooks.collect.errors import UsageError
 from runbooks.collect.node_files import NodeFile, NodeFiles
+from runbooks.collect.node_lists import listed_nodes
 from runbooks.collect.objects import (
     AGENT_CONTAINER,
     Object,
@@ -33,7 +35,13 @@ from runbooks.collect.objects import (
     is_agent,
     node_of,
 )
-from runbooks.snapshot import ClusterFacts, NodeSnapshot, Samples, Snapshot
+from runbooks.snapshot import (
+    ClusterFacts,
+    NodeSnapshot,
+    Samples,
+    SecretFacts,
+    Snapshot,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -56,9 +64,18 @@ _OBJECT_FILES: Mapping[str, re.Pattern[str]] = {
     }.items()
 }
 _BUGTOOL = re.compile(r"(?:.*-)?cilium-bugtool-(?P<rest>.+?)(?:\.tar(?:\.gz)?|\.tgz)?")
+_UNPACKED = re.compile(r"\.(?:tar(?:\.gz)?|tgz)$")
 _SYSDUMP_TIME = re.compile(r"-\d{8}-\d{6}$")
 _TOP_LEVEL_KEY = re.compile(r"^(?=\w)", re.MULTILINE)
 _LIST_ITEM = re.compile(r"^(\s*)- ", re.MULTILINE)
+
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+# What reading something of another shape runs into.
+_MISSHAPEN = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 # libyaml's loader is an order of magnitude faster, and not everywhere.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -73,6 +90,24 @@ class _Found:
     )
     objects: dict[str, list[Object]] = field(default_factory=lambda: defaultdict(list))
     reading: Mapping[str, Any] = field(default_factory=dict)
+    unread: list[UnreadFile] = field(default_factory=list)
+    _names: dict[tuple[PurePosixPath, str], str] = field(default_factory=dict)
+
+    def add_node_file(self, path: PurePosixPath, kind: str, file: NodeFile) -> None:
+        """Take a node's file; of two names for it, the better one counts."""
+        folder = path.parent.parent if path.parent.name == "cmd" else path.parent
+        files = self.nodes[folder]
+        known = self._names.get((folder, kind))
+        name = path.name.removesuffix(".md").removesuffix(".txt")
+        if known == name and files[kind].text != file.text:
+            self.unread.append(
+                UnreadFile(
+                    path, "it is there twice, and not the same; the first counts"
+                )
+            )
+        if known is None or node_files.is_better_name(kind, name, known):
+            files[kind] = file
+            self._names[folder, kind] = name
 
 
 def read_archive(path: Path) -> Samples:
@@ -89,19 +124,22 @@ def read_archive(path: Path) -> Samples:
     """
     found = _find(path)
     if not found.nodes:
+        sentences = "".join(f" {_sentence(file)}" for file in found.unread[:3])
         raise UsageError(
             f"{path} holds no XFRM states of any node: expected folders with files"
             f" such as {node_files.STATES}.md, as cilium-bugtool writes them"
-            " (cilium sysdump --quick leaves them out)."
+            f" (cilium sysdump --quick leaves them out).{sentences}"
         )
     cluster = cluster_facts(
         config_map=next(iter(found.objects["config"]), None),
         cilium_nodes=found.objects["ciliumnodes"],
         nodes=found.objects["nodes"],
         daemonset=next(iter(found.objects["daemonset"]), None),
-        stored=found.objects["stored"],
+        store=next(iter(found.objects["stored"]), None),
+        secret=_secret(found.reading),
         unread=map(str, found.reading.get("cluster") or ()),
     )
+    cluster = replace(cluster, unread=(*cluster.unread, *map(_sentence, found.unread)))
     pods = [pod for pod in found.objects["pods"] if is_agent(pod)]
     first = {node.name: node for node in _unread_nodes(found.reading, "first")}
     second = {node.name: node for node in _unread_nodes(found.reading, "second")}
@@ -115,6 +153,13 @@ def read_archive(path: Path) -> Samples:
         target = second if later else first
         if name not in target or target[name].states is None:
             target[name] = node
+    for file in found.unread:
+        name = _node_name(_folder_of(file.path), {}, pods, cluster, path)
+        if _is_a_nodes(file.path) and name not in first:
+            first[name] = NodeSnapshot(name, unread=(_sentence(file),))
+    if not cluster.cilium_nodes:
+        listed = listed_nodes(found.nodes.values(), first.values())
+        cluster = replace(cluster, cilium_nodes=listed)
     first = {name: _with_agent(node, pods) for name, node in first.items()}
     return Samples(
         first=Snapshot(nodes=first, cluster=cluster),
@@ -124,17 +169,23 @@ def read_archive(path: Path) -> Samples:
 
 def _find(path: Path) -> _Found:
     found = _Found()
-    for file in wanted_files(path, _wanted):
-        text = file.content.decode(errors="replace")
+    for file in wanted_files(path, _wanted, found.unread):
+        text = _text(file.content)
         kind = node_files.kind_of(file.path.name)
         if file.path.name == READING:
-            found.reading = _json_object(text)
+            found.reading = _reading(text)
         elif (objects := _object_kind(file.path.name)) is not None:
-            found.objects[objects].extend(_objects(objects, text))
+            try:
+                for thing in _objects(objects, text):
+                    _require_shape(objects, thing)
+                    found.objects[objects].append(thing)
+            except (*_MISSHAPEN, RecursionError, yaml.YAMLError):
+                problem = "it is no list of objects as the API gives them"
+                found.unread.append(UnreadFile(file.path, problem))
         elif kind is not None:
-            folder = file.path.parent
-            folder = folder.parent if folder.name == "cmd" else folder
-            found.nodes[folder].setdefault(kind, NodeFile(text, file.modified_s))
+            found.add_node_file(file.path, kind, NodeFile(text, file.modified_s))
+    for broken in found.unread:
+        _distrust_half_unpacked(found, broken.path)
     # A lone host name or date is no node.
     for folder in [f for f, files in found.nodes.items() if not _is_node(files)]:
         del found.nodes[folder]
@@ -147,6 +198,61 @@ def _wanted(path: PurePosixPath) -> bool:
         or node_files.kind_of(path.name) is not None
         or _object_kind(path.name) is not None
     )
+
+
+def _distrust_half_unpacked(found: _Found, archive: PurePosixPath) -> None:
+    """Take only what is whole from an agent's archive that is broken.
+
+    Cilium-cli leaves it beside the folder that it could unpack some of it to, the
+    last file of which may be cut off after a state.
+    """
+    folder = archive.with_name(_UNPACKED.sub("", archive.name))
+    if folder == archive or folder not in found.nodes:
+        return
+    whole = [files for at, files in found.nodes.items() if archive in at.parents]
+    found.nodes[folder] = whole[0] if whole else {}
+
+
+def _text(content: bytes) -> str:
+    """Text in UTF-8, or as PowerShell writes what it is told to put into a file."""
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if content.startswith(mark):
+            return content.decode(encoding, errors="replace")
+    return content.decode(errors="replace")
+
+
+def _sentence(file: UnreadFile) -> str:
+    return f"{file.path} can't be read: {file.problem}."
+
+
+def _folder_of(path: PurePosixPath) -> PurePosixPath:
+    if _is_archive_name(path.name):
+        return path
+    return path.parent.parent if path.parent.name == "cmd" else path.parent
+
+
+def _is_a_nodes(path: PurePosixPath) -> bool:
+    """Whether a node's states are, or may be, in a file."""
+    if _is_archive_name(path.name):
+        return _BUGTOOL.fullmatch(path.name) is not None
+    return node_files.kind_of(path.name) == node_files.STATES
+
+
+def _require_shape(kind: str, thing: Object) -> None:
+    """Raise what taking facts from an object of another shape raises."""
+    match kind:
+        case "pods" if is_agent(thing):
+            agent_facts(thing), node_of(thing)
+        case "ciliumnodes":
+            cluster_facts(cilium_nodes=[thing])
+        case "nodes":
+            cluster_facts(nodes=[thing])
+        case "config":
+            cluster_facts(config_map=thing)
+        case "daemonset":
+            cluster_facts(daemonset=thing)
+        case _:
+            pass
 
 
 def _is_node(files: NodeFiles) -> bool:
@@ -162,29 +268,40 @@ def _object_kind(name: str) -> str | None:
     return None
 
 
-def _json_object(text: str) -> Mapping[str, Any]:
+def _reading(text: str) -> Mapping[str, Any]:
+    """What the writer of a snapshot folder noted, as far as it has its shape."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (RecursionError, ValueError):
         return {}
-    return value if isinstance(value, dict) else {}
+    noted = value if isinstance(value, dict) else {}
+    return {**noted, "cluster": _texts(noted.get("cluster"))}
 
 
 def _objects(kind: str, text: str) -> Iterator[Object]:
     """Read a list of objects, or a single one."""
-    try:
-        if kind == "pods":
-            yield from _agent_pods(text)
-            return
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError:
+    if kind == "pods":
+        yield from _agent_pods(text)
         return
+    content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     if not isinstance(content, dict):
         return
-    items = content.get("items", content.get("kvs"))
+    items = content.get("items")
     for item in items if isinstance(items, list) else [content]:
         if isinstance(item, dict):
             yield item
+
+
+def _secret(reading: Mapping[str, Any]) -> SecretFacts | None:
+    """What the writer of a snapshot folder noted about the Secret."""
+    noted = reading.get("secret")
+    if not isinstance(noted, dict) or not isinstance(noted.get("key_id"), int):
+        return None
+    changed_s = noted.get("changed_s")
+    return SecretFacts(
+        noted["key_id"],
+        float(changed_s) if isinstance(changed_s, int | float) else None,
+    )
 
 
 def _agent_pods(text: str) -> Iterator[Object]:
@@ -192,8 +309,9 @@ def _agent_pods(text: str) -> Iterator[Object]:
     _, separator, body = text.partition("\nitems:\n")
     if not separator:
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-        items = content.get("items", []) if isinstance(content, dict) else []
-        yield from (item for item in items if isinstance(item, dict))
+        items = content.get("items") if isinstance(content, dict) else None
+        listed = items if isinstance(items, list) else ()
+        yield from (item for item in listed if isinstance(item, dict))
         return
     body = _TOP_LEVEL_KEY.split(body, maxsplit=1)[0]
     match = _LIST_ITEM.match(body)
@@ -202,7 +320,8 @@ def _agent_pods(text: str) -> Iterator[Object]:
     for item in re.split(rf"^(?={match[1]}- )", body, flags=re.MULTILINE):
         if AGENT_CONTAINER in item:
             pods = yaml.load(item, Loader=_Loader)  # noqa: S506 - a safe loader
-            yield from (pod for pod in pods or () if isinstance(pod, dict))
+            listed = pods if isinstance(pods, list) else ()
+            yield from (pod for pod in listed if isinstance(pod, dict))
 
 
 def _node_name(
@@ -215,11 +334,13 @@ def _node_name(
     match = _BUGTOOL.fullmatch(folder.name)
     if match is None and folder.name and not _is_archive_name(folder.name):
         return folder.name
-    if match is not None:
-        name = _SYSDUMP_TIME.sub("", match["rest"])
-        for pod in pods:
-            if (pod.get("metadata") or {}).get("name") == name and node_of(pod):
-                return str(node_of(pod))
+    for part in reversed(folder.parts):
+        # An agent's archive that was left packed has a folder of another name in it.
+        if (outer := _BUGTOOL.fullmatch(part)) is not None:
+            name = _SYSDUMP_TIME.sub("", outer["rest"])
+            for pod in pods:
+                if (pod.get("metadata") or {}).get("name") == name and node_of(pod):
+                    return str(node_of(pod))
     known = _known_name(files, cluster)
     if known:
         return known
@@ -238,16 +359,14 @@ def _is_archive_name(name: str) -> bool:
 
 
 def _known_name(files: NodeFiles, cluster: ClusterFacts) -> str | None:
+    host, boot_id = node_files.hostname(files), node_files.boot_id(files)
+    for facts in cluster.cilium_nodes.values():
+        if (boot_id is not None and facts.boot_id == boot_id) or host == facts.name:
+            return facts.name
     node = node_files.read_node("", files)
     addresses = {*node.cilium_internal_ips, *node.internal_ips}
-    host = node_files.hostname(files)
     for facts in cluster.cilium_nodes.values():
-        if (
-            (node.boot_id is not None and facts.boot_id == node.boot_id)
-            or not addresses.isdisjoint(facts.cilium_internal_ips)
-            or not addresses.isdisjoint(facts.internal_ips)
-            or host == facts.name
-        ):
+        if not addresses.isdisjoint((*facts.cilium_internal_ips, *facts.internal_ips)):
             return facts.name
     return None
 
@@ -262,6 +381,7 @@ def _with_agent(node: NodeSnapshot, pods: Iterable[Object]) -> NodeSnapshot:
                     facts,
                     version=node.agent.version or facts.version,
                     keys_in_use=node.agent.keys_in_use,
+                    store_trouble=node.agent.store_trouble,
                 ),
             )
     return node
@@ -279,8 +399,12 @@ def _with_reading(
     return replace(
         node,
         read_s=float(read_s) if isinstance(read_s, int | float) else None,
-        unread=tuple(map(str, noted.get("unread") or node.unread)),
+        unread=_texts(noted.get("unread")) or node.unread,
     )
+
+
+def _texts(noted: object) -> tuple[str, ...]:
+    return tuple(map(str, noted)) if isinstance(noted, list) else ()
 
 
 def _unread_nodes(reading: Mapping[str, Any], sample: str) -> Iterator[NodeSnapshot]:

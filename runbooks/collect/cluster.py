@@ -11,23 +11,24 @@ from runbooks.collect import node_files
 from runbooks.collect.agent_exec import AgentExec, Answer, ExecError, Ran
 from runbooks.collect.agents import NodeAnswer, ask_node
 from runbooks.collect.api import AbsentError, ClusterApi
+from runbooks.collect.control_plane import ClusterObjects, with_control_plane
 from runbooks.collect.errors import CollectError, NotPermittedError, UsageError
 from runbooks.collect.objects import (
     Object,
     agent_facts,
-    cluster_facts,
     node_of,
     why_not_running,
 )
 from runbooks.collect.pod import script
-from runbooks.collect.pod.answers import read_answer
-from runbooks.snapshot import ClusterFacts, NodeSnapshot, Samples, Snapshot
+from runbooks.collect.pod.answers import in_objects, read_answer
+from runbooks.snapshot import NodeSnapshot, Samples, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from runbooks.collect.agents import Ask, Read
+    from runbooks.collect.etcd import EtcdAccess
 
 T = TypeVar("T")
 
@@ -35,39 +36,6 @@ T = TypeVar("T")
 NODE_LIMIT_S = 60.0
 #: Nodes read at the same time.
 SIDE_BY_SIDE = 32
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterObjects:
-    """The objects that were read, as the API gave them.
-
-    Attributes:
-        namespace: Namespace of Cilium.
-        pods: The agents' Pods.
-        cilium_nodes: All CiliumNodes.
-        nodes: All Nodes.
-        config_map: ConfigMap ``cilium-config``.
-        daemonset: The agents' DaemonSet.
-        unread: What could not be read, a sentence each.
-    """
-
-    namespace: str
-    pods: tuple[Object, ...]
-    cilium_nodes: tuple[Object, ...] = ()
-    nodes: tuple[Object, ...] = ()
-    config_map: Object | None = None
-    daemonset: Object | None = None
-    unread: tuple[str, ...] = ()
-
-    def facts(self) -> ClusterFacts:
-        """Sum the objects up."""
-        return cluster_facts(
-            config_map=self.config_map,
-            cilium_nodes=self.cilium_nodes,
-            nodes=self.nodes,
-            daemonset=self.daemonset,
-            unread=self.unread,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +63,15 @@ class Recording:
 class ClusterReader:
     """Reads the nodes of one cluster, as often as asked."""
 
-    def __init__(self, api: ClusterApi, namespace: str | None = None) -> None:
+    def __init__(
+        self,
+        api: ClusterApi,
+        namespace: str | None = None,
+        etcd: EtcdAccess | None = None,
+    ) -> None:
         self._api = api
         self._namespace = namespace
+        self._etcd = etcd
 
     @classmethod
     def connect(
@@ -105,13 +79,14 @@ class ClusterReader:
         kubeconfig: Path | None = None,
         context: str | None = None,
         namespace: str | None = None,
+        etcd: EtcdAccess | None = None,
     ) -> ClusterReader:
         """Read the kubeconfig; nothing is sent yet.
 
         Raises:
             UsageError: There is no usable kubeconfig.
         """
-        return cls(ClusterApi.connect(kubeconfig, context), namespace)
+        return cls(ClusterApi.connect(kubeconfig, context), namespace, etcd)
 
     def samples(
         self, interval_s: float = 1.0, after_first: Callable[[], None] | None = None
@@ -128,7 +103,7 @@ class ClusterReader:
         self, interval_s: float = 1.0, after_first: Callable[[], None] | None = None
     ) -> Recording:
         """Read the same, and keep the files that it was read from."""
-        objects = self.objects()
+        objects = self.control_plane()
         first = self.read_nodes(objects, full=True)
         if after_first is not None:
             after_first()
@@ -146,7 +121,7 @@ class ClusterReader:
         if policies:
             answers = self.read_nodes(objects, full=False, policies=True)
         else:
-            answers = self.ask_nodes(objects, _ask_numbers, read_answer)
+            answers = self.ask_nodes(objects, _ask_numbers, _read_objects)
         return snapshot_of(answers, objects)
 
     def run(self, argv: Sequence[str], node: str | None = None) -> dict[str, Ran]:
@@ -224,6 +199,14 @@ class ClusterReader:
             unread=tuple(unread),
         )
 
+    def control_plane(self) -> ClusterObjects:
+        """Read the objects, and what the key-value store and the Secret say.
+
+        Raises:
+            CollectError: There is no cluster, no Cilium, no IPsec, or no right.
+        """
+        return with_control_plane(self._api, self.objects(), self._etcd)
+
     def read_nodes(
         self, objects: ClusterObjects, *, full: bool, policies: bool = False
     ) -> dict[str, NodeAnswer]:
@@ -288,6 +271,10 @@ class ClusterReader:
 
 def _ask_numbers(run: AgentExec, pod: str) -> Answer:
     return run.ask(pod, script("compact"), ["second"], NODE_LIMIT_S)
+
+
+def _read_objects(name: str, files: node_files.NodeFiles) -> NodeSnapshot:
+    return in_objects(read_answer(name, files))
 
 
 def snapshot_of(answers: Mapping[str, NodeAnswer], objects: ClusterObjects) -> Snapshot:

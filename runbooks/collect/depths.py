@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from runbooks.collect.cluster import snapshot_of
 from runbooks.collect.pod import script
-from runbooks.collect.pod.answers import own_addresses, read_answer
+from runbooks.collect.pod.answers import in_objects, own_addresses, read_answer
 from runbooks.collect.signs import signs
 from runbooks.snapshot import NodeSnapshot, Samples, Snapshot
 from runbooks.xfrm.compact import CompactStates
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from runbooks.collect.agent_exec import AgentExec, Answer
-    from runbooks.collect.cluster import ClusterObjects, ClusterReader
+    from runbooks.collect.cluster import ClusterReader
+    from runbooks.collect.control_plane import ClusterObjects
 
 #: An audit that moves less than this is always done.
 CHEAP_AUDIT_BYTES = 1_000_000
@@ -37,6 +38,8 @@ NODE_BYTES = 1_000
 SURELY_CHEAP_NODES = 16
 #: With more nodes that show something, every node is read.
 MOST_CLOSE_LOOKS = 32
+#: A node with more states keeps them in columns.
+MOST_OBJECTS = 256
 #: How long a node may take: for its sums, and for its states.
 BRIEF_LIMIT_S = 30.0
 STATES_LIMIT_S = 60.0
@@ -59,19 +62,19 @@ def read_for_check(
     Raises:
         CollectError: There is no cluster, no Cilium, no IPsec, or no right.
     """
-    nodes = _Nodes(reader, reader.objects())
+    nodes = _Nodes(reader, reader.control_plane())
     if audit or nodes.surely_cheap:
         return nodes.audit(interval_s)
     first = nodes.brief("first")
     if _audit_bytes(first) < CHEAP_AUDIT_BYTES:
-        return nodes.audit(interval_s)
+        return nodes.audit(interval_s, first)
     time.sleep(interval_s)
-    second = nodes.brief("second")
+    second = nodes.brief("second", _answering(first))
     shown = signs(first, second)
     if not shown:
         return _with_zeros(Samples(first, second))
     if len(shown) > MOST_CLOSE_LOOKS:
-        return nodes.audit(interval_s)
+        return nodes.audit(interval_s, Snapshot({**first.nodes, **second.nodes}))
     return nodes.close_look(Samples(first, second), shown, interval_s)
 
 
@@ -90,22 +93,31 @@ class _Nodes:
         alone = facts.config.get("cluster-id") in {None, "", "0"}
         return alone and len(self._objects.pods) <= SURELY_CHEAP_NODES
 
-    def audit(self, interval_s: float) -> Samples:
-        """Read the states of every node, twice."""
-        first = self._states("first")
+    def audit(self, interval_s: float, asked: Snapshot | None = None) -> Samples:
+        """Read the states of every node, twice.
+
+        A pod that hung once is not waited for again.
+
+        Args:
+            interval_s: Seconds between the samples.
+            asked: What the nodes answered before, if they were asked.
+        """
+        if asked is None:
+            first = self._states("first")
+        else:
+            first = dict(asked.nodes) | self._states("first", _answering(asked))
         time.sleep(interval_s)
-        # A pod that hung once is not waited for again.
-        again = [name for name, node in first.items() if node.states_read]
-        second = self._states("second", again)
+        read = [name for name, node in first.items() if node.states_read]
+        second = self._states("second", read)
         return _with_zeros(Samples(self._snapshot(first), self._snapshot(second)))
 
-    def brief(self, sample: str) -> Snapshot:
-        """Read what the states of every node sum up to."""
+    def brief(self, sample: str, names: Collection[str] | None = None) -> Snapshot:
+        """Read what the states of nodes sum up to; of every node if none is named."""
 
         def ask(run: AgentExec, pod: str) -> Answer:
             return run.ask(pod, script("brief"), [sample], BRIEF_LIMIT_S)
 
-        answers = self._reader.ask_nodes(self._objects, ask, read_answer)
+        answers = self._reader.ask_nodes(self._objects, ask, read_answer, names)
         return snapshot_of(answers, self._objects)
 
     def close_look(
@@ -123,11 +135,12 @@ class _Nodes:
         first = self._states("first", names)
         for_them = self._addresses(names, first)
         asked = frozenset(names)
-        others = {n for n, node in brief.second.nodes.items() if node.brief} - asked
+        others = _answering(brief.second) - asked
         first |= _of_peers(self._states("first", others, for_them), asked)
         time.sleep(interval_s)
-        second = self._states("second", names)
-        second |= _of_peers(self._states("second", others, for_them), asked)
+        read = {name for name, node in first.items() if node.states_read}
+        second = self._states("second", read & asked)
+        second |= _of_peers(self._states("second", read & others, for_them), asked)
         return _with_zeros(
             Samples(
                 self._over(brief.first, first, counters=brief.first),
@@ -150,7 +163,7 @@ class _Nodes:
         answers = self._reader.ask_nodes(
             self._objects, ask, read_answer, names, keep_files=False
         )
-        return {name: answer.node for name, answer in answers.items()}
+        return {n: in_objects(a.node, MOST_OBJECTS) for n, a in answers.items()}
 
     def _addresses(
         self, names: Collection[str], read: Mapping[str, NodeSnapshot]
@@ -165,9 +178,7 @@ class _Nodes:
             if name in read:
                 found.update(read[name].internal_ips)
                 found.update(read[name].cilium_internal_ips)
-                found.update(
-                    own_addresses(CompactStates.of_states(read[name].states or ()))
-                )
+                found.update(_own_addresses(read[name]))
         return frozenset(found)
 
     def _snapshot(self, nodes: Mapping[str, NodeSnapshot]) -> Snapshot:
@@ -192,12 +203,26 @@ class _Nodes:
                 nodes[name] = replace(node, counters=before.counters)
                 continue
             earlier = counters is not None and before.counters is not None
+            # Of a peer, states and counters were asked for and nothing else.
             nodes[name] = replace(
                 node,
+                agent=before.agent,
+                boot_id=before.boot_id,
                 brief=before.brief,
                 counters=before.counters if earlier else node.counters,
             )
         return self._snapshot(nodes)
+
+
+def _answering(read: Snapshot) -> set[str]:
+    """Names of the nodes whose pods gave an answer, however poor."""
+    return {name for name, node in read.nodes.items() if node.clock_s is not None}
+
+
+def _own_addresses(node: NodeSnapshot) -> frozenset[str]:
+    if node.compact is not None:
+        return own_addresses(node.compact)
+    return own_addresses(CompactStates.of_states(node.states or ()))
 
 
 def _of_peers(

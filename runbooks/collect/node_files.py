@@ -29,6 +29,7 @@ HOSTNAME = "hostname"
 ADDRESSES = "ip-a"
 ENCRYPT_STATUS = "cilium-dbg-encrypt-status--o-json"
 VERSION = "cilium-dbg-version"
+STATUS = "cilium-dbg-status"
 DATE = "date"
 
 #: Every name under which a file may come; the first is the one that is written.
@@ -45,7 +46,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "cilium-encrypt-status",
     ),
     VERSION: (VERSION, "cilium-version"),
-    "status": ("cilium-dbg-status---verbose", "cilium-status---verbose"),
+    STATUS: (STATUS, "cilium-dbg-status---verbose", "cilium-status---verbose"),
     "node-list": ("cilium-dbg-node-list--o-json", "cilium-node-list--o-json"),
     DATE: (DATE, "date--u", "date-+%s", "date--u-+%s"),
 }
@@ -55,9 +56,11 @@ _VERSION = re.compile(r"\b(?:Daemon: |Client: )?v?(\d+\.\d+\.\d+[\w.+-]*)")
 _STATUS_VERSION = re.compile(
     r"^Cilium:\s+\S+\s+v?(\d+\.\d+\.\d+[\w.+-]*)", re.MULTILINE
 )
+_STORE_STATUS = re.compile(r"^KVStore:\s+(\S+)[ \t]*(.*)$", re.MULTILINE)
 _KEYS_IN_USE = re.compile(r"Keys in use:\s+(\d+)")
 _INTERFACE = re.compile(r"^\d+:\s+([^:@\s]+)")
 _INET = re.compile(r"^\s+inet6?\s+([0-9a-fA-F.:]+)(?:/\d+)?.*\bscope (\w+)")
+_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,21 @@ def kind_of(file_name: str) -> str | None:
     return _KIND_OF.get(file_name.removesuffix(".md").removesuffix(".txt"))
 
 
+def is_better_name(kind: str, name: str, than: str) -> bool:
+    """Tell which of two files to read where a node has both.
+
+    Args:
+        kind: What they are.
+        name: Name of the one, without its ending.
+        than: Name of the other.
+
+    Returns:
+        Whether the one comes first in `NAMES`.
+    """
+    names = NAMES[kind]
+    return names.index(name) < names.index(than)
+
+
 def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
     """Read what a node's files say.
 
@@ -108,7 +126,7 @@ def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
             unread.append(f"{name}: {what} were not read ({kind} is missing).")
             return None
         try:
-            return parse(unwrapped(files[kind].text))
+            return parse(files[kind].text)
         except (XfrmTextError, XfrmStatError) as error:
             unread.append(f"{name}: {what} can't be read from {kind}: {error}.")
             return None
@@ -120,7 +138,7 @@ def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
         else None
     )
     counters = parsed(COUNTERS, "its XFRM error counters", parse_xfrm_stat)
-    cilium_ips, node_ips = _addresses(files)
+    cilium_ips, node_ips = _addresses(files, states or ())
     return NodeSnapshot(
         name=name,
         states=None if states is None else tuple(states),
@@ -129,7 +147,7 @@ def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
         boot_id=_first_line(files, BOOT_ID),
         internal_ips=tuple(node_ips),
         cilium_internal_ips=tuple(cilium_ips),
-        agent=AgentFacts(version=_version(files), keys_in_use=_keys_in_use(files)),
+        agent=_agent(files),
         clock_s=_clock_s(files),
         unread=tuple(unread),
     )
@@ -155,6 +173,11 @@ def _first_line(files: NodeFiles, kind: str) -> str | None:
     return lines[0].strip() if lines and not lines[0].startswith(">") else None
 
 
+def boot_id(files: NodeFiles) -> str | None:
+    """The boot ID of the node's kernel."""
+    return _first_line(files, BOOT_ID)
+
+
 def hostname(files: NodeFiles) -> str | None:
     """The node's own name for itself."""
     return _first_line(files, HOSTNAME)
@@ -167,8 +190,8 @@ def _version(files: NodeFiles) -> str | None:
         match = _VERSION.search(daemon[0] if daemon else text)
         if match:
             return match[1]
-    if "status" in files:
-        match = _STATUS_VERSION.search(unwrapped(files["status"].text))
+    if STATUS in files:
+        match = _STATUS_VERSION.search(unwrapped(files[STATUS].text))
         if match:
             return match[1]
     return None
@@ -180,13 +203,34 @@ def _keys_in_use(files: NodeFiles) -> int | None:
     text = unwrapped(files[ENCRYPT_STATUS].text)
     if match := _KEYS_IN_USE.search(text):
         return int(match[1])
-    with contextlib.suppress(ValueError, AttributeError):
+    with contextlib.suppress(ValueError, AttributeError, RecursionError):
         keys = json.loads(text).get("ipsec", {}).get("keys-in-use")
         return keys if isinstance(keys, int) else None
     return None
 
 
-def _addresses(files: NodeFiles) -> tuple[list[str], list[str]]:
+def _agent(files: NodeFiles) -> AgentFacts:
+    return AgentFacts(
+        version=_version(files),
+        keys_in_use=_keys_in_use(files),
+        store_trouble=_store_trouble(files),
+    )
+
+
+def _store_trouble(files: NodeFiles) -> str | None:
+    """What the agent says of a key-value store that is not well."""
+    if STATUS not in files:
+        return None
+    match = _STORE_STATUS.search(unwrapped(files[STATUS].text))
+    # "Disabled" is what agents say that were started without a store.
+    if match is None or match[1].lower() in {"ok", "disabled"}:
+        return None
+    return " ".join(f"{match[1]}: {match[2]}".split())[:200].rstrip(":. ")
+
+
+def _addresses(
+    files: NodeFiles, states: Collection[XfrmState]
+) -> tuple[list[str], list[str]]:
     """Addresses of ``cilium_host``, and those of the node's other interfaces.
 
     Only what its own states use counts: an interface may carry addresses that
@@ -194,10 +238,6 @@ def _addresses(files: NodeFiles) -> tuple[list[str], list[str]]:
     """
     if ADDRESSES not in files:
         return [], []
-    try:
-        states = _states(unwrapped(files[STATES].text)) if STATES in files else []
-    except XfrmTextError:
-        states = []
     own = {
         state.destination if state.direction is Direction.IN else state.source
         for state in states
@@ -232,28 +272,30 @@ def addresses_among(
 
 def local_node_name(files: NodeFiles) -> str | None:
     """The name that the agent's node list gives to the node itself."""
-    for entry in _node_list(files):
-        if isinstance(entry, dict) and entry.get("source") == "local":
+    for entry in node_list(files):
+        if entry.get("source") == "local":
             name = entry.get("name")
             return str(name).rpartition("/")[2] if name else None
     return None
 
 
-def _node_list(files: NodeFiles) -> list[Any]:
+def node_list(files: NodeFiles) -> list[dict[str, Any]]:
+    """The nodes that the agent knows, as the API's ``NodeElement``."""
     if "node-list" not in files:
         return []
     try:
         entries = json.loads(unwrapped(files["node-list"].text))
-    except ValueError:
+    except (RecursionError, ValueError):
         return []
-    return entries if isinstance(entries, list) else []
+    listed = entries if isinstance(entries, list) else []
+    return [entry for entry in listed if isinstance(entry, dict)]
 
 
 def _clock_s(files: NodeFiles) -> float | None:
     """When the states were read, on the node's clock."""
     stamp = _first_line(files, DATE)
     if stamp:
-        with contextlib.suppress(ValueError):
+        if _SECONDS.fullmatch(stamp):
             return float(stamp)
         with contextlib.suppress(ValueError):
             moment = datetime.fromisoformat(stamp)
@@ -266,6 +308,6 @@ def facts_beside_states(files: NodeFiles) -> NodeSnapshot:
     return NodeSnapshot(
         name="",
         boot_id=_first_line(files, BOOT_ID),
-        agent=AgentFacts(version=_version(files), keys_in_use=_keys_in_use(files)),
+        agent=_agent(files),
         clock_s=_clock_s(files),
     )

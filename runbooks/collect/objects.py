@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from runbooks.collect.stored_nodes import store_facts
 from runbooks.snapshot import (
     AgentFacts,
     CiliumNodeFacts,
     ClusterFacts,
-    StoredNodeFacts,
+    SecretFacts,
 )
 
 #: One object, as plain JSON or YAML.
@@ -26,7 +27,8 @@ def cluster_facts(
     cilium_nodes: Iterable[Object] = (),
     nodes: Iterable[Object] = (),
     daemonset: Object | None = None,
-    stored: Iterable[Object] = (),
+    store: Object | None = None,
+    secret: SecretFacts | None = None,
     unread: Iterable[str] = (),
 ) -> ClusterFacts:
     """Sum up what the objects of a cluster say.
@@ -36,7 +38,8 @@ def cluster_facts(
         cilium_nodes: All CiliumNodes.
         nodes: All Nodes.
         daemonset: The agents' DaemonSet.
-        stored: Keys under ``cilium/state/nodes`` with their etcd revisions.
+        store: The nodes' keys as :mod:`runbooks.collect.stored_nodes` has them.
+        secret: What may be known of the Secret.
         unread: What could not be read, a sentence each.
     """
     node_created = {
@@ -44,15 +47,15 @@ def cluster_facts(
         for node in nodes
     }
     facts = (_cilium_node(node, node_created.get(_name(node))) for node in cilium_nodes)
-    stored_nodes = (_stored_node(key) for key in stored)
-    status = (daemonset or {}).get("status") or {}
+    status = _part(daemonset or {}, "status")
     return ClusterFacts(
         config={
             str(key): str(value)
-            for key, value in ((config_map or {}).get("data") or {}).items()
+            for key, value in _part(config_map or {}, "data").items()
         },
         cilium_nodes={node.name: node for node in facts},
-        stored_nodes={node.name: node for node in stored_nodes if node},
+        store=store_facts(store) if store else None,
+        secret=secret,
         daemonset_desired=status.get("desiredNumberScheduled"),
         daemonset_updated=status.get("updatedNumberScheduled"),
         unread=tuple(unread),
@@ -61,17 +64,19 @@ def cluster_facts(
 
 def agent_facts(pod: Object) -> AgentFacts:
     """Sum up what an agent's Pod says."""
-    status = pod.get("status") or {}
+    status = _part(pod, "status")
     container: Mapping[str, Any] = next(
         (
             entry
-            for entry in status.get("containerStatuses") or ()
+            for entry in _parts(status, "containerStatuses")
             if entry.get("name") == AGENT_CONTAINER
         ),
         {},
     )
-    running = (container.get("state") or {}).get("running") or {}
-    previous = (container.get("lastState") or {}).get("terminated") or {}
+    state = _part(container, "state")
+    running = _part(state, "running")
+    previous = _part(_part(container, "lastState"), "terminated")
+    ended = _part(state, "terminated") or previous
     return AgentFacts(
         pod=_name(pod),
         ready=bool(container.get("ready", False)),
@@ -79,51 +84,53 @@ def agent_facts(pod: Object) -> AgentFacts:
         started_s=_seconds(running.get("startedAt")),
         previous_finished_s=_seconds(previous.get("finishedAt")),
         restarts=container.get("restartCount"),
+        down_since_s=None if "running" in state else _seconds(ended.get("finishedAt")),
     )
 
 
 def is_agent(pod: Object) -> bool:
     """Whether a Pod is an agent's."""
     label, value = AGENT_LABEL
-    return (_metadata(pod).get("labels") or {}).get(label) == value and any(
+    return _part(_metadata(pod), "labels").get(label) == value and any(
         container.get("name") == AGENT_CONTAINER
-        for container in (pod.get("spec") or {}).get("containers") or ()
+        for container in _parts(_part(pod, "spec"), "containers")
     )
 
 
 def node_of(pod: Object) -> str | None:
     """Name of the node that a Pod runs on."""
-    name = (pod.get("spec") or {}).get("nodeName")
+    name = _part(pod, "spec").get("nodeName")
     return str(name) if name else None
 
 
 def why_not_running(pod: Object) -> str | None:
     """Why an agent's container can't be entered, in a few words."""
-    status = pod.get("status") or {}
+    status = _part(pod, "status")
     if _metadata(pod).get("deletionTimestamp"):
         return "its pod is being deleted"
-    for entry in status.get("containerStatuses") or ():
+    for entry in _parts(status, "containerStatuses"):
         if entry.get("name") != AGENT_CONTAINER:
             continue
-        state = entry.get("state") or {}
+        state = _part(entry, "state")
         if "running" in state:
             return None
         for kind in ("waiting", "terminated"):
             if kind in state:
-                return f"its container is {kind} ({state[kind].get('reason') or '?'})"
+                reason = _part(state, kind).get("reason") or "?"
+                return f"its container is {kind} ({reason})"
     phase = status.get("phase")
     return None if phase == "Running" else f"its pod is {phase or 'not running'}"
 
 
 def _cilium_node(node: Object, node_created_s: float | None) -> CiliumNodeFacts:
-    spec = node.get("spec") or {}
-    addresses = spec.get("addresses") or ()
+    spec = _part(node, "spec")
+    addresses = tuple(_parts(spec, "addresses"))
     return CiliumNodeFacts(
         name=_name(node),
         uid=_metadata(node).get("uid"),
         created_s=_seconds(_metadata(node).get("creationTimestamp")),
         node_created_s=node_created_s,
-        encryption_key=(spec.get("encryption") or {}).get("key"),
+        encryption_key=_part(spec, "encryption").get("key"),
         boot_id=spec.get("bootid"),
         internal_ips=_ips(addresses, "InternalIP"),
         cilium_internal_ips=_ips(addresses, "CiliumInternalIP"),
@@ -134,20 +141,9 @@ def _ips(addresses: Iterable[Object], kind: str) -> tuple[str, ...]:
     return tuple(str(a.get("ip")) for a in addresses if a.get("type") == kind)
 
 
-def _stored_node(key: Object) -> StoredNodeFacts | None:
-    revision = key.get("create_revision")
-    if revision is None:
-        return None
-    return StoredNodeFacts(
-        name=str(key.get("key", "")).rpartition("/")[2],
-        create_revision=int(revision),
-        lease=int(key["lease"]) if key.get("lease") is not None else None,
-    )
-
-
 def _image_version(pod: Object) -> str | None:
     """The tag of the agent's image, where it is a version."""
-    for container in (pod.get("spec") or {}).get("containers") or ():
+    for container in _parts(_part(pod, "spec"), "containers"):
         if container.get("name") == AGENT_CONTAINER:
             image = str(container.get("image", "")).partition("@")[0]
             tag = image.rpartition("/")[2].partition(":")[2].removeprefix("v")
@@ -156,7 +152,21 @@ def _image_version(pod: Object) -> str | None:
 
 
 def _metadata(thing: Object) -> Mapping[str, Any]:
-    return thing.get("metadata") or {}
+    return _part(thing, "metadata")
+
+
+def _part(thing: Object, key: str) -> Mapping[str, Any]:
+    """A part of an object that is an object; empty where it isn't."""
+    part = thing.get(key)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _parts(thing: Object, key: str) -> Iterator[Mapping[str, Any]]:
+    """The objects of a part that is a list of objects."""
+    parts = thing.get(key)
+    for part in parts if isinstance(parts, list) else ():
+        if isinstance(part, Mapping):
+            yield part
 
 
 def _name(thing: Object) -> str:

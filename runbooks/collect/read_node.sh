@@ -55,6 +55,9 @@ states() {
 
 agent() { if command -v cilium-dbg >/dev/null; then cilium-dbg "$@"; else cilium "$@"; fi; }
 
+# One line says whether the agent reaches its key-value store.
+store_status() { agent status | sed -n '/^KVStore:/p'; }
+
 part date date +%s.%N
 part ip--s-xfrm-state states "$1"
 part cat--proc-net-xfrm_stat cat /proc/net/xfrm_stat
@@ -66,4 +69,5 @@ part hostname hostname
 part ip-a ip a
 part cilium-dbg-encrypt-status--o-json agent encrypt status -o json
 part cilium-dbg-version agent version
+part cilium-dbg-status store_status
 exit 0

@@ -34,6 +34,7 @@ class Sign(enum.StrEnum):
     STATES_FAILED = "states of its newest SPI have refused packets"
     OTHER_SPIS = "it has other SPIs than most nodes"
     OTHER_COUNT = "it has more or fewer states than most nodes"
+    TOO_FEW = "it has fewer outbound states than there are other CiliumNodes"
     STATES_MADE_ANEW = "some of its states are young, and no node joined then"
     NUMBERS_RUN_OUT = "an outbound state comes close to its last number"
     NOT_UNDERSTOOD = "what it answered can't be read"
@@ -80,6 +81,7 @@ def signs(first: Snapshot, second: Snapshot) -> dict[str, frozenset[Sign]]:
     for sign, names in (
         (Sign.OTHER_SPIS, _with_other_spis(briefs)),
         (Sign.OTHER_COUNT, _with_other_counts(briefs)),
+        (Sign.TOO_FEW, _with_too_few(briefs, len(first.cluster.cilium_nodes) - 1)),
         (Sign.STATES_MADE_ANEW, _made_anew(briefs, first)),
     ):
         for name in names:
@@ -126,6 +128,15 @@ def _with_other_counts(briefs: Mapping[str, BriefStates]) -> set[str]:
         usual = Counter(by_node.values()).most_common(1)[0][0]
         found.update(name for name, count in by_node.items() if count != usual)
     return found
+
+
+def _with_too_few(briefs: Mapping[str, BriefStates], peers: int) -> set[str]:
+    """Nodes that can't send to all others, under whichever key."""
+    most = {
+        name: max((g.states for g in brief.sums if g.direction == "out"), default=0)
+        for name, brief in briefs.items()
+    }
+    return {name for name, states in most.items() if states < peers}
 
 
 def _made_anew(briefs: Mapping[str, BriefStates], read: Snapshot) -> set[str]:

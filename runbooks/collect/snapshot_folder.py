@@ -7,6 +7,7 @@ gives them. A second sample lies in a folder of its own below each node.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +45,10 @@ def write_snapshot(recording: Recording, folder: Path) -> None:
         for name, answer in recording.second.items():
             _write_node(folder / name / SECOND_SAMPLE, answer)
         _write_objects(folder, recording)
+        secret = recording.objects.secret
         reading = {
             "cluster": recording.objects.unread,
+            "secret": asdict(secret) if secret else None,
             "first": _reading(recording.first),
             "second": _reading(recording.second),
         }
@@ -72,7 +75,7 @@ def _write_node(folder: Path, answer: NodeAnswer) -> None:
     commands = folder / "cmd"
     commands.mkdir(parents=True)
     for name, file in answer.files.items():
-        (commands / f"{name}.md").write_text(file.text.rstrip("\n") + "\n")
+        (commands / f"{name}.md").write_text(file.text)
 
 
 def _write_objects(folder: Path, recording: Recording) -> None:
@@ -93,6 +96,10 @@ def _write_objects(folder: Path, recording: Recording) -> None:
     ):
         if thing is not None:
             _write_yaml(folder / f"{name}-{stamp}.yaml", _without_managers(thing))
+
+    if objects.store is not None:
+        store = json.dumps(objects.store, indent=2) + "\n"
+        (folder / f"cilium-kvstore-nodes-{stamp}.json").write_text(store)
 
 
 def _write_yaml(path: Path, content: object) -> None:

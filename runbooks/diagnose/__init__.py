@@ -13,13 +13,21 @@ from runbooks.diagnose.coverage import (
 )
 from runbooks.diagnose.finding import Code, Diagnosis, Finding, Severity, Verdict
 from runbooks.diagnose.key_mismatch import key_mismatches
+from runbooks.diagnose.lease_expiring import kvstore_lease_expiring
+from runbooks.diagnose.missing_outbound import (
+    lone_outbound_states,
+    states_of_old_addresses,
+)
 from runbooks.diagnose.missing_states import missing_states
 from runbooks.diagnose.orphaned_states import orphaned_states
+from runbooks.diagnose.plaintext_fallback import plaintext_fallback
 from runbooks.diagnose.rising_errors import rising_errors
 from runbooks.diagnose.rotation import rotation_in_progress
+from runbooks.diagnose.rotation_stalled import rotation_stalled
 from runbooks.diagnose.sequence_exhaustion import sequence_exhaustion
 from runbooks.diagnose.stale_states import stale_states
 from runbooks.diagnose.sums import depth_of
+from runbooks.diagnose.symptoms import without_symptoms
 from runbooks.diagnose.version_skew import agent_version_skew
 from runbooks.diagnose.view import View
 
@@ -35,16 +43,22 @@ RULES: tuple[Rule, ...] = (
     stale_states,
     key_mismatches,
     missing_states,
+    lone_outbound_states,
+    states_of_old_addresses,
     orphaned_states,
     rising_errors,
     sequence_exhaustion,
     rotation_in_progress,
+    rotation_stalled,
+    kvstore_lease_expiring,
+    plaintext_fallback,
     agent_version_skew,
 )
 
+_CAUSES_OF_STALENESS = frozenset(
+    {Code.KVSTORE_LEASE_EXPIRED, Code.KVSTORE_RECREATED, Code.CILIUMNODE_RECREATED}
+)
 _WORST_FIRST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
-#: Counters that rise where a pair is stale or its keys differ.
-_OF_BROKEN_PAIRS = frozenset({"XfrmInStateProtoError", "XfrmInStateSeqError"})
 
 
 def diagnose(
@@ -64,9 +78,11 @@ def diagnose(
     found = [finding for rule in rules for finding in rule(view)]
     findings = tuple(
         sorted(
-            (f for f in _without_symptoms(found) if audit or not f.audit),
+            (f for f in without_symptoms(found) if audit or not f.audit),
             key=lambda f: (
                 _WORST_FIRST.index(f.severity),
+                # One node's trouble comes before its many pairs that it explains.
+                f.code is not Code.ROTATION_STALLED,
                 f.code,
                 f.destination or "",
                 f.source or "",
@@ -92,14 +108,19 @@ def narrow(diagnosis: Diagnosis, code: Code) -> Diagnosis:
         code: The condition, as a code or as a cause.
 
     Returns:
-        A diagnosis of that condition alone: what has this code or cause, and
-        stale pairs whose cause can't be told, since it may be this one.
+        A diagnosis of that condition alone: what has this code or cause. If it is
+        one that makes pairs stale, also stale pairs whose cause can't be told, since
+        it may be this one.
     """
     findings = tuple(
         f
         for f in diagnosis.findings
         if code in {f.code, f.cause}
-        or (f.code is Code.STALE_XFRM_STATE and f.cause is None)
+        or (
+            code in _CAUSES_OF_STALENESS
+            and f.code is Code.STALE_XFRM_STATE
+            and f.cause is None
+        )
     )
     complete = diagnosis.verdict is not Verdict.UNKNOWN
     return replace(
@@ -108,24 +129,8 @@ def narrow(diagnosis: Diagnosis, code: Code) -> Diagnosis:
         verdict=_verdict(
             findings, complete=complete and all(n.read for n in diagnosis.nodes)
         ),
+        condition=code,
     )
-
-
-def _without_symptoms(found: list[Finding]) -> Iterable[Finding]:
-    """Leave out rising errors that a broken pair explains."""
-    receivers = {
-        f.destination
-        for f in found
-        if f.code in {Code.STALE_XFRM_STATE, Code.KEY_MISMATCH}
-    }
-    for finding in found:
-        explained = (
-            finding.code is Code.XFRM_ERRORS_RISING
-            and finding.node in receivers
-            and set(finding.evidence["deltas"]) <= _OF_BROKEN_PAIRS
-        )
-        if not explained:
-            yield finding
 
 
 def _verdict(findings: Iterable[Finding], *, complete: bool) -> Verdict:

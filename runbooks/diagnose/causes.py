@@ -24,7 +24,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code
-from runbooks.duration import parse_duration_s
+from runbooks.diagnose.settings import lease_ttl_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from runbooks.diagnose.view import View
     from runbooks.snapshot import AgentFacts, ClusterFacts
 
-#: Cilium's default of kvstore-lease-ttl.
-DEFAULT_LEASE_TTL_S = 900.0
 #: An agent renews its lease every third of its time: what is left of it, at least,
 #: when the agent ends (etcd client/v3/lease.go).
 LEASE_LEFT = 2 / 3
@@ -43,6 +41,8 @@ LEASE_LEFT = 2 / 3
 START_TO_STATES_S = 420.0
 #: From a CiliumNode until its peers made the states.
 OBJECT_TO_STATES_S = 30.0
+#: The operator writes the time into the store about once a minute.
+HEARTBEAT_S = 90.0
 #: Timestamps in whole seconds, on clocks of several machines.
 CLOCK_TOLERANCE_S = 3.0
 
@@ -145,7 +145,10 @@ def _kvstore_cause(
     view: View, staleness: Staleness, made_s: float, kept_s: float
 ) -> Code | None:
     source, destination = staleness.tunnel.source, staleness.tunnel.destination
-    revisions = _cause_by_revisions(view, staleness)
+    by_ages = _cause_by_ages(view, staleness, made_s, kept_s)
+    if by_ages is not None:
+        return by_ages
+    revisions = _cause_by_revisions(view, staleness, kept_s)
     sender_s = view.on_readers_clock(source, view.nodes[source].agent.started_s)
     if sender_s is None:
         return revisions
@@ -157,7 +160,7 @@ def _kvstore_cause(
     )
     returned = receiver_s is not None and _between(kept_s, receiver_s, made_s)
     away_s = _away_s(receiver)
-    shortest_s = LEASE_LEFT * _lease_ttl_s(view.samples.first.cluster)
+    shortest_s = LEASE_LEFT * lease_ttl_s(view.samples.first.cluster.config)
     lease_ran_out = away_s is None or away_s >= shortest_s
     # Only a vanished key makes an agent that runs on forget a node.
     if sender_ran_on and returned and lease_ran_out:
@@ -168,16 +171,90 @@ def _kvstore_cause(
     return revisions if away_s is None else None
 
 
-def _cause_by_revisions(view: View, staleness: Staleness) -> Code | None:
-    """Judge by etcd's revisions: whose keys are younger than the others'."""
+def _cause_by_ages(
+    view: View, staleness: Staleness, made_s: float, kept_s: float
+) -> Code | None:
+    """Judge by when etcd's history says that the nodes' keys were made.
+
+    The receiver's key came after the states that it kept, and shortly before its
+    peers' new ones. If another key is older than those states, the store is the same
+    as ever and one lease ran out; if none is, the store itself began anew.
+    """
     stored = view.samples.first.cluster.stored_nodes
     receiver = stored.get(staleness.tunnel.destination)
-    others = [node.create_revision for node in stored.values() if node is not receiver]
-    if receiver is None or len(others) < 2:
+    others = [node for node in stored.values() if node is not receiver]
+    if receiver is None or receiver.created_s is None or not others:
+        return None
+    # A key is at most one heartbeat younger than the time that is told for it.
+    came_s = made_s - receiver.created_s
+    in_between = (
+        receiver.created_s > kept_s + CLOCK_TOLERANCE_S
+        and -CLOCK_TOLERANCE_S <= came_s <= START_TO_STATES_S + HEARTBEAT_S
+    )
+    if not in_between:
+        return None
+    ages = [node.created_s for node in others]
+    if any(age is not None and age + HEARTBEAT_S <= kept_s for age in ages):
+        return Code.KVSTORE_LEASE_EXPIRED
+    if all(age is not None and age > kept_s + CLOCK_TOLERANCE_S for age in ages):
+        return Code.KVSTORE_RECREATED
+    return None
+
+
+def _cause_by_revisions(view: View, staleness: Staleness, kept_s: float) -> Code | None:
+    """Judge by etcd's revisions: whose keys are younger than the others'.
+
+    In a store that began anew, some key is the youngest as well. So no other agent
+    may have restarted since.
+    """
+    name = staleness.tunnel.destination
+    stored = view.samples.first.cluster.stored_nodes
+    receiver = stored.get(name)
+    others = [
+        node.create_revision
+        for node in stored.values()
+        if node is not receiver and node.create_revision is not None
+    ]
+    if receiver is None or receiver.create_revision is None or len(others) < 2:
+        return None
+    starts = (
+        view.on_readers_clock(node.name, node.agent.started_s)
+        for node in view.nodes.values()
+        if node.name != name
+    )
+    if any(s is not None and s > kept_s + CLOCK_TOLERANCE_S for s in starts):
         return None
     if receiver.create_revision > max(others):
         return Code.KVSTORE_LEASE_EXPIRED
     return None
+
+
+def why_unknown(view: View, staleness: Staleness) -> str:
+    """Say what would tell the cause of a stale pair for which it isn't known."""
+    cluster = view.samples.first.cluster
+    source, destination = staleness.tunnel.source, staleness.tunnel.destination
+    match uses_kvstore(cluster):
+        case None:
+            return "ConfigMap cilium-config was not read, which says the mode"
+        case False if destination not in cluster.cilium_nodes:
+            return f"the CiliumNode of {destination} was not read"
+        case False:
+            return f"the CiliumNode of {destination} is not as young as the states"
+        case True:
+            pass
+    unknown = [
+        node
+        for node in (source, destination)
+        if view.nodes[node].agent.started_s is None
+    ]
+    if unknown:
+        return f"when the agent on {' and '.join(unknown)} started was not read"
+    if all(node.create_revision is None for node in cluster.stored_nodes.values()):
+        return (
+            "the agents' starts don't tell; etcd itself may, if asked with"
+            " --etcd-endpoint"
+        )
+    return "neither the agents' starts nor etcd's revisions tell"
 
 
 def _between(kept_s: float, started_s: float, made_s: float) -> bool:
@@ -192,11 +269,3 @@ def _away_s(agent: AgentFacts) -> float | None:
     if agent.started_s is None or agent.previous_finished_s is None:
         return None
     return agent.started_s - agent.previous_finished_s
-
-
-def _lease_ttl_s(cluster: ClusterFacts) -> float:
-    try:
-        ttl_s = parse_duration_s(cluster.config.get("kvstore-lease-ttl", ""))
-    except ValueError:
-        return DEFAULT_LEASE_TTL_S
-    return ttl_s or DEFAULT_LEASE_TTL_S

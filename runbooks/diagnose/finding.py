@@ -38,10 +38,13 @@ class Code(enum.StrEnum):
     XFRM_ERRORS_RISING = "xfrm-errors-rising"
     SEQUENCE_EXHAUSTION = "sequence-exhaustion"
     ROTATION_IN_PROGRESS = "rotation-in-progress"
+    ROTATION_STALLED = "rotation-stalled"
+    KVSTORE_LEASE_EXPIRING = "kvstore-lease-expiring"
     KVSTORE_LEASE_EXPIRED = "kvstore-lease-expired"
     KVSTORE_RECREATED = "kvstore-recreated"
     CILIUMNODE_RECREATED = "ciliumnode-recreated"
     AGENT_VERSION_SKEW = "agent-version-skew"
+    PLAINTEXT_FALLBACK = "plaintext-fallback"
 
 
 class Depth(enum.StrEnum):
@@ -103,6 +106,7 @@ class Diagnosis:
         incomplete: What could not be read, a sentence each.
         twice: Whether the cluster was read twice, so that findings tell of now.
         depth: How deep it was read.
+        condition: The one condition that this is about; ``None`` for all.
     """
 
     verdict: Verdict
@@ -111,6 +115,7 @@ class Diagnosis:
     incomplete: tuple[str, ...] = ()
     twice: bool = False
     depth: Depth = Depth.AUDIT
+    condition: Code | None = None
 
     @property
     def alarming(self) -> tuple[Finding, ...]:

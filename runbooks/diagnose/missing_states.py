@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
+from runbooks.diagnose.settling import may_still_come
 from runbooks.diagnose.sums import compared
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def missing_states(view: View) -> Iterable[Finding]:
 
     Agents make states one peer after another, and in a rotation one key after
     another, so it only counts if it stands in both samples and under every key
-    that the sender may use.
+    that the sender may use, and if neither node has just joined.
     """
     config = view.samples.first.cluster.config
     if not view.spis and config.get("enable-ipsec") != "true":
@@ -32,13 +33,20 @@ def _of_pair(view: View, source: str, destination: str) -> Iterable[Finding]:
     tunnels = view.pairs.get((source, destination), ())
     outbound = [t for t in tunnels if t.outbound or t.outbound_after]
     if not outbound:
+        if may_still_come(view, source, destination):
+            return
         yield _finding(
             source,
             destination,
             source,
             f"{source} has no outbound XFRM state for {destination}: it drops the"
             " packets that it should encrypt.",
-            {"missing_on": source, "direction": "out"},
+            {
+                "missing": "state",
+                "missing_on": source,
+                "direction": "out",
+                "address_pairs": [],
+            },
         )
         return
     rotating = len(view.spis) > 1
@@ -46,7 +54,7 @@ def _of_pair(view: View, source: str, destination: str) -> Iterable[Finding]:
         return
     lacking = [t for t in outbound if not _has_inbound(view, t)]
     lacking = [t for t in lacking if not _made_after_read(view, t)]
-    if lacking:
+    if lacking and not may_still_come(view, destination, source):
         first = lacking[0]
         yield _finding(
             source,
@@ -55,6 +63,7 @@ def _of_pair(view: View, source: str, destination: str) -> Iterable[Finding]:
             f"{destination} has no inbound XFRM state for what {source} sends under"
             f" SPI {first.spi}: it drops those packets.",
             {
+                "missing": "state",
                 "missing_on": destination,
                 "direction": "in",
                 "address_pairs": [

@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Finding, Severity
+from runbooks.diagnose.node_states import (
+    cilium_states,
+    cilium_states_after,
+    ends_of,
+)
+from runbooks.diagnose.settling import RENEWAL_S, age_s
 from runbooks.xfrm.stat import COUNTERS
 
 if TYPE_CHECKING:
@@ -18,6 +24,12 @@ HARMLESS = frozenset(
 )
 #: Moments of these belong to a rotation.
 EXPECTED_IN_ROTATION = frozenset({"XfrmInNoStates", "XfrmOutNoStates"})
+#: And of these to states that are made anew, after a reboot for example.
+EXPECTED_WHEN_RENEWED = EXPECTED_IN_ROTATION | {
+    "XfrmOutPolBlock",
+    "XfrmInStateProtoError",
+    "XfrmOutBundleGenError",
+}
 
 
 def rises(view: View, node: str) -> dict[str, int]:
@@ -42,6 +54,8 @@ def rising_errors(view: View) -> Iterable[Finding]:
         if not rising:
             continue
         expected = HARMLESS | (EXPECTED_IN_ROTATION if len(view.spis) > 1 else set())
+        if not set(rising) <= expected and _renewed(view, node):
+            expected |= EXPECTED_WHEN_RENEWED
         harmless = set(rising) <= expected
         named = ", ".join(
             f"{name} by {count}"
@@ -57,3 +71,13 @@ def rising_errors(view: View) -> Iterable[Finding]:
             runbook=str(Code.XFRM_ERRORS_RISING),
             audit=harmless,
         )
+
+
+def _renewed(view: View, node: str) -> bool:
+    """Whether some state of a node came, went or was made anew a moment ago."""
+    after = cilium_states_after(view, node)
+    before = {(ends_of(s), s.added_s) for s in cilium_states(view, node)}
+    if after is not None and before != {(ends_of(s), s.added_s) for s in after}:
+        return True
+    ages = (age_s(view, node, state) for state in cilium_states(view, node))
+    return any(age is not None and age < RENEWAL_S for age in ages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from runbooks.diagnose.causes import causes_of
+from runbooks.diagnose.causes import causes_of, why_unknown
 from runbooks.diagnose.finding import Code, Finding, Severity
 from runbooks.diagnose.staleness import Staleness, dropped_packets, judge
 
@@ -33,10 +33,12 @@ def stale_states(view: View) -> Iterable[Finding]:
             pairs.append(stale)
     worst = [max(stale, key=lambda s: s.excess) for stale in pairs]
     for each in zip(worst, pairs, causes_of(view, worst), strict=True):
-        yield _finding(*each)
+        yield _finding(view, *each)
 
 
-def _finding(worst: Staleness, stale: list[Staleness], cause: Code | None) -> Finding:
+def _finding(
+    view: View, worst: Staleness, stale: list[Staleness], cause: Code | None
+) -> Finding:
     tunnel = worst.tunnel
     return Finding(
         code=Code.STALE_XFRM_STATE,
@@ -57,7 +59,8 @@ def _finding(worst: Staleness, stale: list[Staleness], cause: Code | None) -> Fi
                 | _numbers(s)
                 for s in stale
             ]
-        },
+        }
+        | ({} if cause else {"cause_unknown": why_unknown(view, worst)}),
         cause=cause,
         runbook=str(cause or Code.STALE_XFRM_STATE),
     )

@@ -31,3 +31,10 @@ def compared(source: NodeSnapshot, destination: NodeSnapshot) -> bool:
     return (source.peers is None or destination.name in source.peers) and (
         destination.peers is None or source.name in destination.peers
     )
+
+
+def both_compared(view: View, source: str, destination: str) -> bool:
+    """The same, and whether both were read at all."""
+    return view.read.issuperset((source, destination)) and compared(
+        view.nodes[source], view.nodes[destination]
+    )

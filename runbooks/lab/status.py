@@ -53,7 +53,8 @@ def read_status(client: LabClient) -> LabStatus:
             row["spis"] = sorted(
                 {s.spi for s in parse_state_text(states) if s.direction}
             )
-            row["counters"] = {k: v for k, v in parse_xfrm_stat(counters).items() if v}
+            dropped = parse_xfrm_stat(counters + "\n")
+            row["counters"] = {name: count for name, count in dropped.items() if count}
         rows.append(row)
     return LabStatus(rows, answer["etcd"])
 

@@ -46,6 +46,10 @@ CAUSES: Mapping[Code, str] = {
         "the CiliumNode of the receiving node was deleted and made again, so its"
         " peers forgot the node and learned it again"
     ),
+    Code.ROTATION_STALLED: (
+        "a key rotation has left one of both nodes behind, and the other one has"
+        " removed the old key's states"
+    ),
 }
 
 _NEXT: Mapping[Code, str] = {
@@ -59,18 +63,52 @@ _NEXT: Mapping[Code, str] = {
         f"Run {CHECK} --audit, and look at the agent's log on that node."
     ),
     Code.SEQUENCE_EXHAUSTION: f"Rotate the key before that: {ROTATE}",
+    Code.ROTATION_STALLED: (
+        "Bring the new key to the node that lags: look at its agent's log for IPsec"
+        " keyfile, then restart that agent. Don't start another rotation before."
+    ),
+    Code.KVSTORE_LEASE_EXPIRING: (
+        "Bring the agent back, or its connection to the key-value store, before the"
+        " lease expires. If it is too late, the pairs are stale: rotate the key then."
+    ),
+    Code.KVSTORE_RECREATED: (
+        "Don't restart agents before every node's key is in the key-value store again:"
+        " cilium-dbg kvstore get --recursive cilium/state/nodes"
+    ),
+    Code.PLAINTEXT_FALLBACK: (
+        "Restart the agent of that node: it makes its policies when it starts. Treat"
+        " what was sent meanwhile as sent in plain text."
+    ),
 }
 
 
 def verdict_words(diagnosis: Diagnosis) -> str:
-    """What a verdict means, as far as the check looked."""
-    if diagnosis.verdict is Verdict.HEALTHY and diagnosis.depth is Depth.DEFAULT:
-        return "No node shows a sign of a broken tunnel."
-    return VERDICTS[diagnosis.verdict]
+    """A sentence that says what the verdict means, as far as the check looked.
+
+    A diagnosis of one condition says nothing of any other.
+    """
+    if diagnosis.condition is None or diagnosis.verdict is Verdict.STALE:
+        healthy = diagnosis.verdict is Verdict.HEALTHY
+        if healthy and diagnosis.depth is Depth.DEFAULT:
+            return "No node shows a sign of a broken tunnel."
+        return VERDICTS[diagnosis.verdict]
+    about = diagnosis.condition
+    if diagnosis.findings:
+        return f"This check looked for {about} alone, and found it."
+    if diagnosis.verdict is Verdict.UNKNOWN:
+        return (
+            "Not everything that is needed could be read; in the rest there is no sign"
+            f" of {about}."
+        )
+    return f"No sign of {about}; {CHECK} looks for everything else."
 
 
 def next_step(finding: Finding) -> str | None:
     """What to do about a finding; ``None`` for nothing."""
+    if finding.cause is Code.ROTATION_STALLED:
+        return _NEXT[finding.cause]
+    if "left_over_source" in finding.evidence:
+        return _NEXT[Code.STALE_XFRM_STATE]
     return _NEXT.get(finding.code)
 
 

@@ -136,7 +136,8 @@ def _print_finding(console: Console, finding: Finding) -> None:
     if finding.cause:
         console.print(f"  Cause: {finding.cause}, {CAUSES[finding.cause]}.")
     elif finding.code is Code.STALE_XFRM_STATE:
-        console.print("  Cause: what was read doesn't tell.")
+        why = finding.evidence.get("cause_unknown", "what was read doesn't tell")
+        console.print(f"  Cause: unknown, {why}.")
 
 
 def _numbers(finding: Finding) -> list[str]:

@@ -6,6 +6,7 @@ ever, and only the difference of two readings says anything about now.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ class Counter:
     meaning: str
 
 
+_COUNTER = re.compile(r"(Xfrm[0-9A-Za-z]+)[ \t]+([0-9]{1,20})\s*", re.ASCII)
 _IN, _OUT, _FWD = Direction.IN, Direction.OUT, Direction.FWD
 
 #: Names from the kernel's Documentation/networking/xfrm_proc.rst, causes from
@@ -123,6 +125,18 @@ COUNTERS: Mapping[str, Counter] = MappingProxyType(
             ),
             ("XfrmOutStateInvalid", _OUT, "outbound state is being deleted"),
             ("XfrmAcquireError", _OUT, "a state was asked for and could not be made"),
+            (
+                "XfrmInStateDirError",
+                _IN,
+                "the state that a received packet names is an outbound one",
+            ),
+            (
+                "XfrmOutStateDirError",
+                _OUT,
+                "the state chosen for sending is an inbound one",
+            ),
+            ("XfrmInIptfsError", _IN, "a received IP-TFS packet could not be split up"),
+            ("XfrmOutNoQueueSpace", _OUT, "the IP-TFS queue of a state is full"),
         )
     }
 )
@@ -141,23 +155,27 @@ def parse_xfrm_stat(text: str) -> dict[str, int]:
         XfrmStatError: A line is something else, or there is none.
     """
     counters: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.split()
-        if not words or line.startswith(("#", "```")):
+    lines = text.split("\n")
+    fenced = False
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith(("#", "```")):
+            fenced ^= line.startswith("```")
             continue
-        if line.startswith("> Error while running"):
+        if "> Error while running" in line:
             raise XfrmStatError(f"line {number}: the command failed on the node")
-        if (
-            len(words) != 2
-            or not words[0].startswith("Xfrm")
-            or not (words[1].isascii() and words[1].isdigit())
-        ):
+        match = _COUNTER.fullmatch(line)
+        if match is None:
             raise XfrmStatError(
                 f"line {number} is not a counter and its number: {line[:40]!r}"
             )
-        if words[0] in counters:
-            raise XfrmStatError(f"line {number}: {words[0]} appears twice")
-        counters[words[0]] = int(words[1])
+        if number == len(lines):
+            raise XfrmStatError(f"line {number} has no end; the file is cut off")
+        name, count = match.groups()
+        if name in counters:
+            raise XfrmStatError(f"line {number}: {name} appears twice")
+        counters[name] = int(count)
+    if fenced:
+        raise XfrmStatError(f"line {len(lines)}: the block is cut off")
     if not counters:
         raise XfrmStatError(
             "no counters; a kernel without CONFIG_XFRM_STATISTICS has none"

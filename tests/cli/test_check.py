@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from runbooks.cli import app
+from runbooks.collect.archived_snapshot import read_archive
 
 SNAPSHOTS = Path(__file__).parents[1] / "recordings" / "snapshots"
 
@@ -92,6 +93,9 @@ def test_unread_nodes_alone_exit_with_3(tmp_path):
         ("--sysdump", "/etc/hostname"),
         ("--snapshot", SNAPSHOTS, "--sysdump", SNAPSHOTS),
         ("--snapshot", SNAPSHOTS, "--context", "x"),
+        ("--snapshot", SNAPSHOTS, "--etcd-endpoint", "http://127.0.0.1:2379"),
+        ("--etcd-endpoint", "127.0.0.1:2379"),
+        ("--etcd-ca", "/etc/hostname"),
         ("--kubeconfig", "/nonexistent"),
         ("--output", "xml"),
         ("--interval", "-1"),
@@ -125,3 +129,17 @@ def test_help_does_not_load_a_kubernetes_client():
     subprocess.run(
         [sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL
     )
+
+
+@pytest.mark.parametrize("options", [(), ("--audit",)])
+def test_audit_reads_every_state(monkeypatch, options):
+    asked = []
+
+    def collect(**arguments):
+        asked.append(arguments["audit"])
+        return read_archive(SNAPSHOTS / "healthy")
+
+    monkeypatch.setattr("runbooks.collect.collect", collect)
+
+    assert check(*options).exit_code == 0
+    assert asked == [bool(options)]

@@ -8,6 +8,9 @@ import zipfile
 from pathlib import Path
 
 import yaml
+from typer.testing import CliRunner
+
+from runbooks.cli import app
 
 SNAPSHOTS = Path(__file__).parents[1] / "recordings" / "snapshots"
 STAMP = "20261122-233413"
@@ -108,6 +111,25 @@ def write_tar(path: Path, files: dict[str, str], mode: str, mtime: float) -> Pat
             content = text.encode()
             info = tarfile.TarInfo(name)
             info.size, info.mtime = len(content), mtime
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def exit_code(path: Path) -> int:
+    """Of ``ipsec-runbooks check --sysdump``."""
+    return CliRunner().invoke(app, ["check", "--sysdump", str(path)]).exit_code
+
+
+def state_file(files: dict[str, str], node: str = "n2") -> str:
+    """Name of a node's states in a sysdump."""
+    (name,) = [n for n in files if f"-x{node}-" in n and n.endswith("xfrm-state.md")]
+    return name
+
+
+def write_members(path: Path, members: list[tuple[tarfile.TarInfo, bytes]]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for info, content in members:
+            info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     return path
 

@@ -118,7 +118,7 @@ class MadeUpCluster:
         files["cat--proc-net-xfrm_stat"] = "".join(
             f"{counter}\t{count}\n" for counter, count in node.counters.items() if count
         )
-        if arguments[0] == "first":
+        if arguments[0] == "first" and not any(arguments[1:]):
             files["cat--proc-sys-kernel-random-boot_id"] = f"{node.number:036}\n"
             files["cilium-dbg-version"] = "Client: 1.18.0\nDaemon: 1.18.0\n"
             files["cilium-dbg-encrypt-status--o-json"] = '{"ipsec":{"keys-in-use":1}}\n'

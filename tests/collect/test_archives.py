@@ -1,6 +1,8 @@
 """Sysdumps, bugtool archives and snapshot folders in their many shapes."""
 
 import io
+import json
+import re
 import tarfile
 
 import pytest
@@ -68,6 +70,83 @@ def test_sysdump_with_agents_archives_left_packed_reads_the_same(tmp_path):
 
     assert names(samples) == list(NODES)
     assert pairs(samples) == BROKEN
+
+
+def test_agents_read_minutes_apart_under_traffic_are_no_finding(tmp_path):
+    """n2 was read last: 30,000 packets further on than what its peers had sent."""
+    files = {}
+    for number, node in enumerate(("n1", "n3", "n2")):
+        top = f"cilium-bugtool-20261122-23341{number}.1+0000-UTC-{number}"
+        inner = {f"{top}/{n}": t for n, t in node_files("healthy", node).items()}
+        if node == "n2":
+            name = f"{top}/cmd/ip--s-xfrm-state.md"
+            inner[name] = re.sub(
+                r"seq-hi 0x0, seq 0x(?!0,)([0-9a-f]+)",
+                lambda m: f"seq-hi 0x0, seq {int(m[1], 16) + 30_000:#x}",
+                inner[name],
+            )
+        path = tmp_path / f"{node}.tar.gz"
+        write_tar(path, inner, "w:gz", 1_795_390_454 + 120 * number)
+        files[f"cilium-bugtool-cilium-x{node}-{STAMP}.tar.gz"] = path.read_bytes()
+    path = write_zip(tmp_path / "dump.zip", {**files, **objects()})
+
+    samples = read_archive(path)
+    ahead = {s.seq for s in samples.first.nodes["n2"].states if s.seq > 30_000}
+
+    assert samples.first.nodes["n2"].clock_s == 1_795_390_454 + 240
+    assert len(ahead) >= 1
+    assert diagnose(samples).exit_code == 0
+
+
+def test_storm_of_long_ago_in_an_archive_is_no_finding(tmp_path):
+    files = sysdump_files("healthy")
+    for name in files:
+        if name.endswith("xfrm_stat.md"):
+            files[name] = re.sub(r"(XfrmIn\w+\s+)\d+", r"\g<1>987654", files[name])
+
+    diagnosis = diagnose(read_archive(write_zip(tmp_path / "dump.zip", files)))
+
+    assert (diagnosis.findings, diagnosis.exit_code) == ((), 0)
+
+
+def listed(node, node_ip, own_ip, cluster=""):
+    """A node as ``cilium-dbg node list -o json`` has it."""
+    return {
+        "name": f"{cluster}{node}",
+        "primary-address": {
+            "ipv4": {"alloc-range": f"{own_ip}/24", "enabled": True, "ip": node_ip},
+            "ipv6": {},
+        },
+        "secondary-addresses": [{"ip": own_ip}],
+        "source": "local" if node == "n2" else "kvstore",
+    }
+
+
+@pytest.mark.parametrize("cluster", ["", "west/"])
+def test_lone_bugtool_archive_names_peers_as_its_agent_does(tmp_path, cluster):
+    top = "cilium-bugtool-20261122-233414.123+0000-UTC-12345"
+    files = {f"{top}/{n}": t for n, t in node_files("broken", "n2").items()}
+    files[f"{top}/cmd/cilium-dbg-node-list--o-json.md"] = json.dumps(
+        [
+            listed("n1", "10.9.0.11", "10.20.1.5", cluster),
+            listed("n2", "10.9.0.12", "10.20.2.70", cluster),
+            listed("n3", "10.9.0.13", "10.20.3.31", cluster),
+            listed("gone", "10.9.0.99", "10.20.99.1", cluster),
+            "nonsense",
+        ]
+    )
+    path = write_tar(tmp_path / "bugtool.tar", files, "w", 1_795_390_454)
+
+    samples = read_archive(path)
+    diagnosis = diagnose(samples)
+
+    assert {n.name: n.read for n in diagnosis.nodes} == {
+        "n1": False,
+        "n2": True,
+        "n3": False,
+    }
+    n1 = samples.first.cluster.cilium_nodes["n1"]
+    assert (n1.internal_ips, n1.cilium_internal_ips) == (("10.9.0.11",), ("10.20.1.5",))
 
 
 @pytest.mark.parametrize(("mode", "end"), [("w", ".tar"), ("w:gz", ".tar.gz")])

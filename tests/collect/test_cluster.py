@@ -63,7 +63,7 @@ class _Answers(BaseHTTPRequestHandler):
 @pytest.fixture
 def api():
     with Api() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=[0.01], daemon=True)
         thread.start()
         yield server
         server.shutdown()

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from runbooks.collect import depths
+from runbooks.collect.agent_exec import ExecRefusedError
 from runbooks.collect.depths import read_for_check
+from runbooks.collect.errors import NotPermittedError
 from runbooks.diagnose import diagnose
 from runbooks.diagnose.finding import Depth
 from runbooks.report.json import as_data
@@ -31,6 +33,13 @@ def check(monkeypatch):
 def cluster():
     """One so large that its audit is not cheap."""
     return MadeUpCluster(LARGE)
+
+
+@pytest.fixture(params=["objects", "columns"])
+def form(request, monkeypatch):
+    """The form that states have in between: it makes no difference."""
+    if request.param == "columns":
+        monkeypatch.setattr(depths, "MOST_OBJECTS", 10)
 
 
 def asked(cluster, kind, sample=None):
@@ -124,6 +133,7 @@ def test_report_says_what_was_not_compared(check, cluster):
     assert "Both ends of every tunnel" not in to_text(diagnosis)
 
 
+@pytest.mark.usefixtures("form")
 def test_busy_stale_pair_is_found_through_what_its_receiver_refused(check, cluster):
     stale(cluster, "n7", "n9", refused=12)
     # Nothing but what the receiver refused shows.
@@ -132,6 +142,7 @@ def test_busy_stale_pair_is_found_through_what_its_receiver_refused(check, clust
     diagnosis = check(cluster)
 
     assert pairs(diagnosis) == {("n7", "n9")}
+    assert {f.code for f in diagnosis.findings} == {"stale-xfrm-state"}
     assert diagnosis.depth is Depth.DEFAULT
     # All states of those that show something, and their peers' for them.
     moved = cluster.moved["compact"]
@@ -140,6 +151,7 @@ def test_busy_stale_pair_is_found_through_what_its_receiver_refused(check, clust
     assert max(moved["n20"]) < 1_500
 
 
+@pytest.mark.usefixtures("form")
 def test_idle_stale_pair_is_found_through_its_young_states(check, cluster):
     stale(cluster, "n7", "n9")
 
@@ -160,6 +172,7 @@ def test_idle_stale_pair_that_shows_nothing_needs_an_audit(check, cluster):
     assert pairs(check(cluster, audit=True)) == {("n7", "n9")}
 
 
+@pytest.mark.usefixtures("form")
 def test_node_that_lacks_a_peer_is_found(check, cluster):
     def lose(rows):
         return rows[~towards(rows, cluster.position("n9"))]
@@ -171,6 +184,28 @@ def test_node_that_lacks_a_peer_is_found(check, cluster):
     code = "missing-xfrm-state"
     assert pairs(diagnosis, code) == {("n7", "n9"), ("n9", "n7")}
     assert {f.code for f in diagnosis.findings} == {code}
+
+
+def test_cluster_without_any_states_is_not_healthy(check, cluster):
+    for node in cluster.nodes.values():
+        node.change = lambda rows: rows[:0]
+
+    diagnosis = check(cluster)
+
+    assert diagnosis.exit_code == 1
+    assert {f.code for f in diagnosis.findings} == {"missing-xfrm-state"}
+
+
+def test_peer_that_all_nodes_lack_is_found(check, cluster):
+    position = cluster.position("n9")
+
+    def forget(rows):
+        return rows[~towards(rows, position)]
+
+    for name, node in cluster.nodes.items():
+        node.change = (lambda rows: rows[:0]) if name == "n9" else forget
+
+    assert len(pairs(check(cluster), "missing-xfrm-state")) == 2 * (LARGE - 1)
 
 
 def test_node_with_another_key_id_is_looked_at(check, cluster):
@@ -259,6 +294,7 @@ def test_node_that_joined_explains_the_young_states_of_its_peers(check, cluster)
     assert asked(cluster, "compact") == []
 
 
+@pytest.mark.usefixtures("form")
 def test_node_that_made_all_its_states_anew_unnoticed_is_looked_at(check, cluster):
     def remake(rows):
         rows["added_s"] += 3600
@@ -290,6 +326,29 @@ def test_hanging_pod_hides_no_other_and_is_not_waited_for_twice(check, cluster):
     assert [n.name for n in diagnosis.nodes if not n.read] == ["n50"]
     assert any("n50: not read, no answer" in s for s in diagnosis.incomplete)
     assert asked(cluster, "compact").count("n50") == 0
+
+
+@pytest.mark.parametrize("size", [3, 40, LARGE])
+def test_missing_right_is_named_once_where_no_pod_may_be_entered(check, size):
+    cluster = MadeUpCluster(size)
+    for node in cluster.nodes.values():
+        node.error = ExecRefusedError("get on pods/exec")
+
+    with pytest.raises(NotPermittedError, match="right to get on pods/exec in names"):
+        check(cluster)
+
+
+@pytest.mark.parametrize("size", [3, 40, LARGE])
+def test_pod_that_may_not_be_entered_hides_no_other(check, size):
+    cluster = MadeUpCluster(size)
+    cluster.nodes["n2"].error = ExecRefusedError("get on pods/exec")
+
+    diagnosis = check(cluster)
+
+    assert (diagnosis.verdict, diagnosis.exit_code) == ("unknown", 3)
+    assert [n.name for n in diagnosis.nodes if not n.read] == ["n2"]
+    assert any("get on pods/exec" in sentence for sentence in diagnosis.incomplete)
+    assert [name for name, _, _ in cluster.asked].count("n2") == 1
 
 
 def test_unread_node_in_a_healthy_cluster_is_an_unknown_verdict(check, cluster):
@@ -330,11 +389,14 @@ def test_close_look_that_fails_leaves_its_node_unread(check, cluster, monkeypatc
 def test_many_nodes_that_show_something_are_an_audit(check, cluster):
     for number in range(1, 40):
         cluster.nodes[f"n{number}"].rising = {"XfrmInNoStates": 1}
+    cluster.nodes["n50"].error = HANGS
 
     diagnosis = check(cluster)
 
     assert diagnosis.depth is Depth.AUDIT
-    assert len(asked(cluster, "compact", "first")) == LARGE
+    assert len(asked(cluster, "compact", "first")) == LARGE - 1
+    assert [n.name for n in diagnosis.nodes if not n.read] == ["n50"]
+    assert any("n50: not read, no answer" in s for s in diagnosis.incomplete)
 
 
 def test_first_sample_ends_before_the_second_begins(check, cluster):

@@ -90,6 +90,7 @@ def test_compact_samples_say_the_same_as_the_full_text(cluster):
         other = text.first.nodes[name]
         assert node.counters.items() >= other.counters.items()
         assert node.boot_id == other.boot_id
+        assert node.policies == other.policies
         assert node.internal_ips == other.internal_ips
         assert node.agent == other.agent
         assert [s.key_hash for s in node.states] == [

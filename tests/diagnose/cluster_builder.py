@@ -10,9 +10,11 @@ from runbooks.snapshot import (
     ClusterFacts,
     NodeSnapshot,
     Samples,
+    SecretFacts,
     Snapshot,
+    StoreFacts,
 )
-from runbooks.xfrm.model import Direction, Mark, XfrmState
+from runbooks.xfrm.model import Direction, Mark, XfrmPolicy, XfrmState, XfrmTemplate
 
 DAY = 86_400
 NOW = 1_800_000_000
@@ -39,6 +41,15 @@ class Cluster:
     unread: set[str] = field(default_factory=set)
     clock_ahead_s: dict[str, int] = field(default_factory=dict)
     read_at: dict[str, float] = field(default_factory=dict)
+    cilium_ips: int = 1
+    policies: dict[str, list[XfrmPolicy]] = field(default_factory=dict)
+    secret: SecretFacts | None = None
+    store: StoreFacts | None = None
+    announced: dict[str, int] = field(default_factory=dict)
+    boot_ids: dict[str, str] = field(default_factory=dict)
+    cilium_host: dict[str, list[str]] = field(default_factory=dict)
+    announced_ips: dict[str, list[str]] = field(default_factory=dict)
+    announced_boot_ids: dict[str, str] = field(default_factory=dict)
 
     def tunnels(self, source: str, destination: str, spi: int | None = None):
         """Keys of both states of every tunnel of a pair."""
@@ -145,6 +156,9 @@ class Cluster:
                 name,
                 states=None if name in self.unread else states,
                 counters=self.counters.get(name, {"XfrmInStateProtoError": 0}),
+                policies=tuple(self.policies[name]) if name in self.policies else None,
+                boot_id=self.boot_ids.get(name),
+                cilium_internal_ips=tuple(self.cilium_host.get(name, ())),
                 agent=self.agents.get(name, AgentFacts(version="1.18.0")),
                 read_s=read_s,
                 clock_s=None if read_s is None else read_s + ahead,
@@ -161,12 +175,46 @@ class Cluster:
                     name,
                     created_s=self.created_s.get(name, NOW - 30 * DAY),
                     node_created_s=self.node_created_s.get(name, NOW - 30 * DAY),
-                    cilium_internal_ips=tuple(self.ips[name][:1]),
-                    internal_ips=tuple(self.ips[name][1:]),
+                    encryption_key=self.announced.get(name),
+                    boot_id=self.announced_boot_ids.get(name, self.boot_ids.get(name)),
+                    cilium_internal_ips=tuple(
+                        self.announced_ips.get(name, self.ips[name])[: self.cilium_ips]
+                    ),
+                    internal_ips=tuple(self.ips[name][self.cilium_ips :]),
                 )
                 for name in self.names
             },
+            secret=self.secret,
+            store=self.store,
         )
+
+    def make_policies(self) -> Cluster:
+        """The policies that agents make: one per tunnel, the rest, and the block."""
+        anywhere = ("::/0", "0.0.0.0/0")
+        for name in self.names:
+            rest = XfrmTemplate("0.0.0.0", "0.0.0.0", 0, 0, optional=True)
+            self.policies[name] = [
+                XfrmPolicy(a, a, Direction.OUT, "block", 100, Mark(0xE00, 0xF00))
+                for a in anywhere
+            ] + [XfrmPolicy(anywhere[1], anywhere[1], Direction.IN, templates=(rest,))]
+        for (node, src, dst, spi, way), state in self.states.items():
+            if way is Direction.OUT:
+                template = XfrmTemplate(src, dst, spi, 1)
+                self.policies[node].append(
+                    XfrmPolicy(
+                        "0.0.0.0/0",
+                        "10.244.7.0/24",
+                        Direction.OUT,
+                        mark=state.mark,
+                        templates=(template,),
+                    )
+                )
+        return self
+
+    def reclaim(self, node: str, spi: int) -> None:
+        """A node removes everything under an old SPI."""
+        for where in [w for w in self.states if w[0] == node and w[3] == spi]:
+            del self.states[where]
 
     def once(self) -> Samples:
         return Samples(self.snapshot())
@@ -199,6 +247,7 @@ def make_cluster(
     *,
     tunnel: bool = False,
     ipv6: bool = False,
+    dual: bool = False,
     esn: bool = True,
     window: int = 1024,
     packets: int = 3000,
@@ -207,16 +256,17 @@ def make_cluster(
 ) -> Cluster:
     """A healthy cluster in which every pair has exchanged packets."""
     names = [f"node{i}" for i in range(1, size + 1)]
+    families = (False, True) if dual else (ipv6,)
     ips = {
-        name: [f"fd00::{i}:5", f"fd09::{i}"]
-        if ipv6
-        else [f"10.{i // 250}.{i % 250}.5", f"192.168.{i // 250}.{i % 250}"]
+        name: [_ip(i, v6, own=False) for v6 in families]
+        + [_ip(i, v6, own=True) for v6 in families]
         for i, name in enumerate(names, 1)
     }
+    kinds = len(families) * (2 if tunnel else 1)
     states: dict[Where, XfrmState] = {}
     for a, name in enumerate(names):
         for b, peer in enumerate(names):
-            for kind in range(2 if tunnel else 1) if a != b else ():
+            for kind in range(kinds) if a != b else ():
                 own, other = ips[name][kind], ips[peer][kind]
                 for way, src, dst in (
                     (Direction.OUT, own, other),
@@ -240,7 +290,16 @@ def make_cluster(
                         replay_errors=0,
                         replay_window_errors=0,
                     )
-    return Cluster(names, states, ips)
+    return Cluster(names, states, ips, cilium_ips=len(families))
+
+
+def _ip(number: int, ipv6: bool, *, own: bool) -> str:
+    """A node's own address, or its CiliumInternalIP."""
+    if ipv6:
+        return f"fd09::{number}" if own else f"fd00::{number}:5"
+    network = "192.168" if own else "10"
+    first, second = number // 250, number % 250
+    return f"{network}.{first}.{second}" + ("" if own else ".5")
 
 
 def _mark(way: Direction, spi: int, node_id: int) -> Mark:

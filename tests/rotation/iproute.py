@@ -1,9 +1,18 @@
 """What iproute2 prints of made-up states and policies."""
 
+#: What every node has beside its peers' policies: plain text is blocked.
+BLOCK = (
+    "src 0.0.0.0/0 dst 0.0.0.0/0 uid 0\n"
+    "\tdir out action block index 1 priority 100 ptype main\n"
+    "\tlifetime current:\n"
+    "\t  add 2026-01-02 03:04:05 use -\n"
+    "\tmark 0xe00/0xf00\n"
+)
+
 
 def policies(found):
     """``ip -s xfrm policy``."""
-    return "".join(
+    return BLOCK + "".join(
         f"src {policy.source} dst {policy.destination} uid 0\n"
         "\tdir out action allow index 17 priority 0 ptype main\n"
         "\tlifetime current:\n"

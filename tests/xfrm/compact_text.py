@@ -1,8 +1,11 @@
 """Writes compact states as an agent's pod does, slowly and plainly."""
 
+from functools import lru_cache
+
 from runbooks.xfrm.compact import DIGITS, FAILED, LAST_SPI, OUT, PLAIN, WIDE
 
 
+@lru_cache(maxsize=1 << 16)
 def digits(number, width):
     found = ""
     for _ in range(width):

@@ -80,6 +80,7 @@ LINES = compact_text(
     ("number", "line", "words"),
     [
         (1, "@10.0.1", "not an address"),
+        (2, "@", "not an address"),
         (4, LINES[3][:-1], "another width"),
         (4, "", "another width"),
         (4, "-" + LINES[3][1:], "not a digit"),
@@ -106,6 +107,21 @@ def test_malformed_line_is_refused_with_its_number(number, line, words):
 def test_something_else_is_refused(text):
     with pytest.raises(CompactError, match="line 1"):
         parse_compact(text)
+
+
+@given(compact_states())
+def test_line_and_its_share_of_the_longest_addresses_are_under_100_bytes(states):
+    # What no node reaches is left out: 2^48 packets on a state, or numbers both ways.
+    rows = states.rows.copy()
+    rows["seq"] >>= np.uint64(16)
+    rows["oseq"] >>= np.uint64(16)
+    rows["packets"] >>= np.uint64(16)
+    rows["seq"][rows["direction"] == 2] = 0
+    rows["oseq"][rows["direction"] == 1] = 0
+    lines = compact_text(CompactStates((), rows)).splitlines()[:-1]
+    # Two states for each peer, whose address has a line of its own.
+    share = (len("@2001:0db8:85a3:1234:5678:8a2e:0370:7334\n")) / 2
+    assert all(len(line) + 1 + share <= 100 for line in lines)
 
 
 def test_node_without_states_has_no_rows():

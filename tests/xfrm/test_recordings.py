@@ -90,4 +90,4 @@ def test_counters_of_a_real_node_are_all_explained(recording):
     counters = parse_xfrm_stat((recording / "xfrm_stat").read_text())
 
     assert counters["XfrmInStateProtoError"] == 2056
-    assert counters.keys() == COUNTERS.keys()
+    assert counters.keys() <= COUNTERS.keys()

@@ -24,7 +24,11 @@ def test_bugtool_markdown_is_unwrapped():
         ("XfrmInError 3\nXfrmInNoStates", "line 2 is not a counter"),
         ("XfrmInError -3", "line 1 is not a counter"),
         ("XfrmInError ³", "line 1 is not a counter"),
-        ("XfrmInError 3\nXfrmInError 3", "twice"),
+        ("XfrmInError 3\nXfrmInError 3\n", "twice"),
+        ("XfrmInError 3\nXfrmInNoStates 1", "line 2 has no end"),
+        ("# cat x\n\n```\nXfrmInError 3\n", "line 5: the block is cut off"),
+        ("XfrmInError " + "9" * 5000 + "\n", "line 1 is not a counter"),
+        ("cat: x> Error while running 'cat'", "failed on the node"),
         ("> Error while running 'cat'", "failed on the node"),
     ],
 )

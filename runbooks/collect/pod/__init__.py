@@ -11,8 +11,8 @@ from importlib import resources
 
 #: Each script and the awk programs in its variables, by what they are called.
 _AWK = {
-    "brief": ("dump", "brief"),
-    "compact": ("dump", "base64", "compact", "hashes"),
+    "brief": ("mark", "dump", "brief"),
+    "compact": ("mark", "dump", "base64", "compact", "hashes", "policies"),
 }
 
 

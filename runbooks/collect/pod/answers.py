@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runbooks.collect import node_files
 from runbooks.snapshot import NodeSnapshot
 from runbooks.xfrm.brief import BriefError, parse_brief
 from runbooks.xfrm.compact import IN, CompactError, CompactStates, parse_compact
+from runbooks.xfrm.compact_policies import CompactPolicyError, parse_compact_policies
 from runbooks.xfrm.stat import COUNTERS, XfrmStatError, parse_xfrm_stat
-from runbooks.xfrm.text import XfrmTextError, parse_policy_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 BRIEF = "xfrm-brief"
 COMPACT = "xfrm-compact"
+POLICIES = "xfrm-policies"
+_MALFORMED = (CompactError, BriefError, CompactPolicyError, XfrmStatError)
 
 
 def read_answer(name: str, files: NodeFiles) -> NodeSnapshot:
@@ -31,7 +34,7 @@ def read_answer(name: str, files: NodeFiles) -> NodeSnapshot:
         files: The parts of the answer.
 
     Returns:
-        The node's part of a snapshot, with what could not be read.
+        The node's part of a snapshot, its states in columns.
     """
     unread: list[str] = []
 
@@ -40,20 +43,19 @@ def read_answer(name: str, files: NodeFiles) -> NodeSnapshot:
             return None
         try:
             return parse(files[kind].text)
-        except (CompactError, BriefError, XfrmStatError, XfrmTextError) as error:
+        except _MALFORMED as error:
             unread.append(f"{name}: {what} can't be read from {kind}: {error}.")
             return None
 
     compact = parsed(COMPACT, "its XFRM states", parse_compact)
-    policies = parsed(node_files.POLICIES, "its XFRM policies", parse_policy_text)
+    policies = parsed(POLICIES, "its XFRM policies", parse_compact_policies)
     cilium_ips, node_ips = node_files.addresses_among(
         files, own_addresses(compact) if compact else ()
     )
     beside = node_files.facts_beside_states(files)
     return NodeSnapshot(
         name=name,
-        states=None if compact is None else compact.to_states(),
-        policies=None if policies is None else tuple(policies),
+        policies=policies,
         counters=parsed(node_files.COUNTERS, "its XFRM error counters", _counters),
         boot_id=beside.boot_id,
         internal_ips=tuple(node_ips),
@@ -61,8 +63,21 @@ def read_answer(name: str, files: NodeFiles) -> NodeSnapshot:
         agent=beside.agent,
         clock_s=beside.clock_s,
         unread=tuple(unread),
+        compact=compact,
         brief=parsed(BRIEF, "what its XFRM states sum up to", parse_brief),
     )
+
+
+def in_objects(node: NodeSnapshot, most: int | None = None) -> NodeSnapshot:
+    """Bring a node's states from columns into objects.
+
+    Args:
+        node: The node.
+        most: How many states there may be; more stay in columns.
+    """
+    if node.compact is None or (most is not None and len(node.compact) > most):
+        return node
+    return replace(node, states=node.compact.to_states(), compact=None)
 
 
 def own_addresses(states: CompactStates) -> frozenset[str]:

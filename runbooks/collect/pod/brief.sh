@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154,SC2329  # awk programs; called through "part"
 # A node in a few hundred bytes. Argument: which sample, first or second.
-brief() { ip -s xfrm state | awk "$dump$brief"; }
+brief() { ip -s xfrm state | awk "$mark$dump$brief"; }
 
-part date date +%s.%N
+part date clock
 part xfrm-brief brief
 part cat--proc-net-xfrm_stat counters
 [ "$1" = first ] || exit 0

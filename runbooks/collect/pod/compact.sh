@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2329  # awk programs; called through "part"
 # A node with one short line per state. Arguments: which sample, first or second,
-# and the addresses that a state has to have one of, if not any.
+# and the addresses that a state has to have one of, if not any; then nothing is
+# told but states and counters.
 #
 # Keys live in variables and pipes of this shell only, never in a file or in a
 # command's arguments, and leave the node as SHA-256 of their printed form.
@@ -24,11 +25,20 @@ hashes() {
 }
 
 states() {
-  local lines keys
-  lines=$(ip -s xfrm state | awk -v sample="$1" -v only="${2:+ $2 }" "$dump$base64$compact") || return
-  keys=$(sed -n 's/^k 0x/0x/p' <(printf '%s\n' "$lines"))
-  # shellcheck disable=SC2086  # one argument for each
-  { hashes $keys && printf '%s\n' "$lines"; } | awk "$base64$hashes"
+  local lines line keys=() IFS=$'\n'
+  lines=$(ip -s xfrm state | awk -v sample="$1" -v only="${2:+ $2 }" "$mark$dump$base64$compact") || return
+  for line in $lines; do
+    case $line in "k 0x"*) keys+=("${line#k }") ;; esac
+  done
+  { hashes "${keys[@]}" && printf '%s\n' "$lines"; } | awk "$base64$hashes"
+}
+
+# So many that there is one for each of many peers, which the states tell as well.
+policies() {
+  local lines
+  lines=$(ip xfrm policy | awk "$mark$policies") || return
+  if [ "${lines##*= }" -gt 256 ]; then lines='= many'; fi
+  printf '%s\n' "$lines"
 }
 
 # Interfaces of pods have no address of this scope.
@@ -36,12 +46,17 @@ addresses() {
   ip a | awk '/^[0-9]/ { name = $0; next } $1 ~ /^inet/ && /scope global/ { print name; print }'
 }
 
-part date date +%s.%N
+# One line says whether the agent reaches its key-value store.
+store() { agent status | sed -n '/^KVStore:/p'; }
+
+part date clock
 part xfrm-compact states "$1" "$2"
 part cat--proc-net-xfrm_stat counters
-[ "$1" = first ] || exit 0
+[ "$1" = first ] && [ -z "$2" ] || exit 0
 part cat--proc-sys-kernel-random-boot_id cat /proc/sys/kernel/random/boot_id
 part ip-a addresses
+part xfrm-policies policies
 part cilium-dbg-version version
+part cilium-dbg-status store
 part cilium-dbg-encrypt-status--o-json keys_in_use
 exit 0

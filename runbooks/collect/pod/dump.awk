@@ -24,7 +24,7 @@ $1 == "replay-window" && stats {
   stats = 2
 }
 $1 == "stats:" { stats = 1 }
-/^[ \t]*(output-)?mark / { for (i = 1; i < NF; i++) if ($i == "mark") mark = hex($(i + 1)) }
+/^[ \t]*(output-)?mark / { for (i = 1; i < NF; i++) if ($i == "mark") mark = of_mark($(i + 1)) }
 /^[ \t]*(aead|auth|auth-trunc|enc) / {
   other_key = key
   key = numbered($3)

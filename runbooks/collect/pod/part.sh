@@ -1,7 +1,9 @@
 # shellcheck shell=bash disable=SC2329  # functions are called through "part"
 # Prints what a command printed as "@@ file NAME", the text, "@@ status N"; on
 # standard error, "@@ file NAME" and what the command had to say there.
-set -o pipefail
+#
+# What bash does by itself costs a loaded node no process.
+set -fo pipefail
 export LC_ALL=C TZ=UTC
 
 part() {
@@ -13,10 +15,24 @@ part() {
   printf '\n@@ status %s\n' "$?"
 }
 
+clock() { if [ -n "$EPOCHREALTIME" ]; then echo "$EPOCHREALTIME"; else date +%s.%N; fi; }
 agent() { if command -v cilium-dbg >/dev/null; then cilium-dbg "$@"; else cilium "$@"; fi; }
-version() { agent version | awk '{ print $1, $2 }'; }
-keys_in_use() {
-  agent encrypt status -o json | tr -d ' \n' |
-    sed 's/.*\("keys-in-use":[0-9]*\).*/{"ipsec":{\1}}/'
+
+version() {
+  local word number
+  agent version | while read -r word number _; do echo "$word $number"; done
 }
-counters() { cat /proc/net/xfrm_stat | awk '$2'; }
+
+keys_in_use() {
+  local status
+  status=$(agent encrypt status -o json) || return
+  [[ $status =~ \"keys-in-use\":\ *([0-9]+) ]]
+  printf '{"ipsec":{"keys-in-use":%s}}' "${BASH_REMATCH[1]:-null}"
+}
+
+counters() {
+  local name count
+  cat /proc/net/xfrm_stat | while read -r name count; do
+    [ "$count" = 0 ] || echo "$name $count"
+  done
+}

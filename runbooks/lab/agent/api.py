@@ -128,8 +128,9 @@ class AgentApi:
         keys = [a for a in arguments[2:] if not a.startswith("-")]
         if len(keys) != 1:
             raise UsageError("Please specify a key to read")
-        found = self._agent.store.get(keys[0], prefix="--recursive" in arguments)
-        if not found:
+        below = "--recursive" in arguments
+        found = self._agent.store.get(keys[0], prefix=below)
+        if not found and not below:
             raise UsageError(f'Unable to retrieve key "{keys[0]}": not found')
         if _wants_json(arguments):
             return json.dumps(dict(found)) + "\n"

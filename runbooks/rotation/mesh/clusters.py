@@ -167,7 +167,7 @@ def joined(snapshots: Mapping[str, Snapshot]) -> Snapshot:
                 for context, cluster in facts
                 for found in cluster.cilium_nodes.values()
             },
-            stored_nodes={},
+            store=None,
             unread=tuple(
                 f"{context}: {sentence}"
                 for context, cluster in facts

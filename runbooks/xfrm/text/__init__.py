@@ -8,6 +8,6 @@ error: half a state would look like one that lost its numbers.
 
 from runbooks.xfrm.text.lines import XfrmTextError
 from runbooks.xfrm.text.policy import parse_policy_text
-from runbooks.xfrm.text.state import parse_state_text
+from runbooks.xfrm.text.states import parse_state_text
 
 __all__ = ["XfrmTextError", "parse_policy_text", "parse_state_text"]

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 REDACTED = "[redacted]"
 CUT_OFF = "this entry is not complete; the dump seems to be cut off"
 _FAILED = "> Error while running"
+_FENCE = "```"
+# What iproute2 says on standard error, which cilium-bugtool mixes in.
+_INTERRUPTED = "Dump was interrupted"
 _NO_MASK = 0xFFFFFFFF
 _NUMBER = re.compile(r"0[xX]([0-9a-fA-F]{1,16})|([0-9]{1,20})", re.ASCII)
+_NEGATIVE = re.compile(r"-[1-9][0-9]{0,9}", re.ASCII)
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", re.ASCII)
 # Long enough for a mark or a sequence number, too short for a key.
 _MAYBE_KEY = re.compile(r"[0-9a-fA-F]{9,}")
@@ -115,8 +119,13 @@ class Line:
             XfrmTextError: It is something else.
         """
         value, slash, mask = word.partition("/")
+        if _NEGATIVE.fullmatch(value) and int(value) >= -(1 << 31):
+            # Old iproute2 prints the value as a signed decimal.
+            number = int(value) + (1 << 32)
+        else:
+            number = self.number_in(value)
         return Mark(
-            value=self.number_in(value),
+            value=number,
             mask=self.number_in(mask) if slash else _NO_MASK,
         )
 
@@ -177,7 +186,7 @@ class Line:
         try:
             if not _TIME.fullmatch(text):
                 raise ValueError
-            read = datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
+            read = datetime.fromisoformat(text)
         except ValueError:
             raise self.error("a time is missing or malformed") from None
         return calendar.timegm(read.timetuple()) - utc_offset_s
@@ -209,12 +218,35 @@ def entries(text: str) -> list[list[Line]]:
     return found
 
 
+def is_out_of_place(text: str) -> bool:
+    """Tell whether a line holds what no command printed in its place.
+
+    Args:
+        text: The line.
+
+    Returns:
+        Whether part of it is cilium-bugtool's or an error's.
+    """
+    return any(mixed in text for mixed in (REDACTED, _FAILED, _INTERRUPTED))
+
+
 def _unwrapped(text: str) -> Iterator[Line]:
-    for number, whole in enumerate(text.split("\n"), start=1):
+    lines = text.split("\n")
+    titled = fenced = False
+    for number, whole in enumerate(lines, start=1):
         rest = whole.rstrip("\r")
         if _FAILED in rest:
             raise XfrmTextError(number, "the command failed on the node")
-        if rest.startswith(("# ", "```")):
+        if _INTERRUPTED in rest:
+            raise XfrmTextError(
+                number,
+                "the kernel's dump was interrupted by a change, so that states may"
+                " be missing or doubled; read the node again",
+            )
+        if rest.startswith(("# ", _FENCE)):
+            # Below the title, cilium-bugtool's Markdown has one fenced block.
+            titled = not rest.startswith(_FENCE)
+            fenced ^= not titled
             continue
         # The replaced line took its own end with it, so that the next line, or
         # the next replaced one, follows on the same line.
@@ -225,6 +257,9 @@ def _unwrapped(text: str) -> Iterator[Line]:
             yield Line(number, (REDACTED,), indented=True)
         if rest.strip():
             yield Line(number, tuple(rest.split()), rest[0].isspace())
+    # iproute2 ends every line; without the end, a last number may lack digits.
+    if titled or fenced or (lines[-1] and not lines[-1].startswith(_FENCE)):
+        raise XfrmTextError(len(lines), CUT_OFF)
 
 
 def marks(line: Line) -> dict[str, Mark]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runbooks.xfrm.model import Direction, XfrmPolicy, XfrmTemplate
+from runbooks.xfrm.model import (
+    MARK_ACTION_ENCRYPT,
+    Direction,
+    XfrmPolicy,
+    XfrmTemplate,
+)
 from runbooks.xfrm.text.lines import CUT_OFF, REDACTED, Line, entries, marks, pairs
 
 if TYPE_CHECKING:
@@ -23,7 +28,18 @@ def parse_policy_text(text: str) -> list[XfrmPolicy]:
     Raises:
         XfrmTextError: The text is something else, or cut off.
     """
-    policies = (_policy(entry) for entry in entries(text))
+    found = entries(text)
+    policies = [_policy(entry) for entry in found]
+    last = policies[-1] if policies else None
+    if (
+        last is not None
+        and last.mark is not None
+        and last.mark.action == MARK_ACTION_ENCRYPT
+        and last.action == "allow"
+        and not last.templates
+    ):
+        # Cilium's lead to a state; that of somebody else may well end here.
+        raise found[-1][-1].error(CUT_OFF)
     return [policy for policy in policies if policy is not None]
 
 

@@ -1,12 +1,18 @@
-"""``ip xfrm state``, read back."""
+"""One state of ``ip xfrm state``, read back line by line."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from runbooks.xfrm.model import Direction, XfrmState, hash_key_bytes
-from runbooks.xfrm.text.lines import CUT_OFF, REDACTED, Line, entries, marks, pairs
+from runbooks.xfrm.model import (
+    MARK_ACTION_DECRYPT,
+    MARK_ACTION_ENCRYPT,
+    Direction,
+    XfrmState,
+    hash_key_bytes,
+)
+from runbooks.xfrm.text.lines import CUT_OFF, REDACTED, Line, marks, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,34 +25,50 @@ _AFTER_ALGORITHM = re.compile(
     r"( (?P<icv>[0-9]{1,9}))?",
     re.ASCII | re.IGNORECASE,
 )
+#: Of these, iproute2 always prints the SPI.
+_WITH_SPI = ("esp", "ah", "comp")
 _BITMAP_WORD = re.compile(r"[0-9a-f]{8}", re.ASCII)
 _COUNT = re.compile(r"([0-9]{1,20})\((bytes|packets)\),?", re.ASCII)
 
 
-def parse_state_text(text: str, *, utc_offset_s: int = 0) -> list[XfrmState]:
-    """Read ``ip [-s [-s]] xfrm state``.
+def read_entries(found: Sequence[Sequence[Line]], utc_offset_s: int) -> list[XfrmState]:
+    """Read the entries of a dump of states.
 
     Args:
-        text: What it printed, or cilium-bugtool's file of it.
-        utc_offset_s: What the node's local time is ahead of UTC, for the times
-            that the dump gives without a zone.
+        found: Per state its lines, all of the dump.
+        utc_offset_s: What the node's local time is ahead of UTC.
 
     Returns:
-        The states in their order; none for a node that has none.
+        The states in their order.
 
     Raises:
-        XfrmTextError: The text is something else, or cut off.
+        XfrmTextError: One is malformed, or cut off.
     """
-    return [_StateReader(entry, utc_offset_s).state() for entry in entries(text)]
+    return [
+        StateReader(entry, utc_offset_s, last=entry is found[-1]).state()
+        for entry in found
+    ]
 
 
-class _StateReader:
-    """Reads one state, line by line."""
+class StateReader:
+    """Reads one state, line by line.
 
-    def __init__(self, entry: Sequence[Line], utc_offset_s: int) -> None:
+    Args:
+        entry: Its lines.
+        utc_offset_s: What the node's local time is ahead of UTC.
+        last: Whether the dump ends with this state, and so may be cut off in it.
+
+    Attributes:
+        fields: What was read so far, by the names of :class:`XfrmState`.
+    """
+
+    def __init__(
+        self, entry: Sequence[Line], utc_offset_s: int = 0, *, last: bool = False
+    ) -> None:
         self._entry = entry
         self._utc_offset_s = utc_offset_s
-        self._fields: dict[str, Any] = {}
+        self._last = last
+        self.fields: dict[str, Any] = {}
         self._seen: set[str] = set()
         self._detailed = False
         self._sequence: dict[str, int] = {}
@@ -56,21 +78,37 @@ class _StateReader:
         self._key_bits: list[int | None] = []
 
     def state(self) -> XfrmState:
+        """Read all lines.
+
+        Returns:
+            The state.
+
+        Raises:
+            XfrmTextError: It is malformed, or cut off.
+        """
         head = self._entry[0]
         match head.words:
             case ("src", source, "dst", destination, *_):
-                self._fields["source"] = head.address_in(source)
-                self._fields["destination"] = head.address_in(destination)
+                self.fields["source"] = head.address_in(source)
+                self.fields["destination"] = head.address_in(destination)
             case _:
                 raise head.error("expected src ADDRESS dst ADDRESS")
         for line in self._entry[1:]:
-            self._read(line)
+            self.read(line)
         self._require_whole()
         self._add_algorithms()
         self._add_sequence_numbers()
-        return XfrmState(**self._fields)
+        return XfrmState(**self.fields)
 
-    def _read(self, line: Line) -> None:
+    def read(self, line: Line) -> None:
+        """Read a line below the first.
+
+        Args:
+            line: The line.
+
+        Raises:
+            XfrmTextError: It is malformed, or cut off.
+        """
         first = line.words[0]
         if first in _READERS:
             _READERS[first](self, line)
@@ -85,24 +123,41 @@ class _StateReader:
         if "stats heading" in self._seen:
             self._read_stats(line)
             return
-        self._fields["replay_window"] = line.number_in(line.value(1))
-        self._fields["esn"] = "esn" in line.words[2:]
-        self._seen.add("flags")
+        self.fields["replay_window"] = line.number_in(line.value(1))
+        self.fields["esn"] = "esn" in line.words[2:]
+        if "af-unspec" in line.words[2:]:
+            self._seen.add("selector")  # may be all zero, then none is printed
+        self._see_once("flags", line)
+
+    def _see_once(self, what: str, line: Line) -> None:
+        if what in self._seen:
+            raise line.error("two entries run into one another")
+        self._seen.add(what)
+
+    def _read_selector(self, _: Line) -> None:
+        self._seen.add("selector")
 
     def _read_stats_heading(self, _: Line) -> None:
         self._seen.add("stats heading")
 
     def _read_marks(self, line: Line) -> None:
-        self._fields.update(marks(line))
+        self.fields.update(marks(line))
 
     def _read_redacted(self, _: Line) -> None:
-        # Which line it was nobody can tell: an algorithm, most likely.
+        # Which line it was nobody can tell: an algorithm, most likely. Only the
+        # flags come right behind the identity; "dont-encap-dscp" has "enc" in it.
+        if self._seen == {"identity"} and not self._algorithms:
+            self._seen.add("redacted flags")
+            return
+        self._seen.add("selector")
         self._algorithms.append((None, None))
         self._key_bits.append(None)
 
     def _read_context(self, line: Line) -> None:
         words = line.words
-        self._seen.add("esn context" if "esn" in words else "legacy context")
+        self._see_once("context", line)
+        if "esn" in words:
+            self._seen.add("esn context")
         behind = words.index("context:") + 1 if "context:" in words else len(words)
         self._read_sequence(line, words[behind:])
 
@@ -112,23 +167,25 @@ class _StateReader:
                 self._sequence[name] = line.number_in(value)
 
     def _read_if_id(self, line: Line) -> None:
-        self._fields["if_id"] = line.number_in(line.value(1))
+        self.fields["if_id"] = line.number_in(line.value(1))
 
     def _read_dir(self, line: Line) -> None:
         if line.value(1) not in ("in", "out"):
             raise line.error(CUT_OFF)
-        self._fields["dir"] = Direction(line.value(1))
+        self.fields["dir"] = Direction(line.value(1))
 
     def _read_identity(self, line: Line) -> None:
         values = pairs(line.words)
+        if values.get("proto", "esp") not in _WITH_SPI:
+            values.setdefault("spi", "0")  # not printed for those, without -s
         if not {"spi", "reqid", "mode"} <= values.keys():
             raise line.error(CUT_OFF)
         # With -s, numbers come in both notations: 0x00000007(7).
         self._detailed = "(" in values["spi"]
-        self._fields["spi"] = line.number_in(values["spi"].partition("(")[0])
-        self._fields["reqid"] = line.number_in(values["reqid"].partition("(")[0])
-        self._fields["mode"] = values["mode"]
-        self._seen.add("identity")
+        self.fields["spi"] = line.number_in(values["spi"].partition("(")[0])
+        self.fields["reqid"] = line.number_in(values["reqid"].partition("(")[0])
+        self.fields["mode"] = values["mode"]
+        self._see_once("identity", line)
 
     def _read_algorithm(self, line: Line) -> None:
         kind, name = line.words[0], line.value(1)
@@ -148,7 +205,7 @@ class _StateReader:
     def _read_counts(self, line: Line) -> None:
         for word in line.words:
             if match := _COUNT.fullmatch(word):
-                self._fields[match[2]] = line.number_in(match[1], bits=64)
+                self.fields[match[2]] = line.number_in(match[1], bits=64)
                 self._seen.add(match[2])
 
     def _read_times(self, line: Line) -> None:
@@ -156,24 +213,29 @@ class _StateReader:
             raise line.error(CUT_OFF)
         middle = line.words.index("use")
         added, used = line.words[1:middle], line.words[middle + 1 :]
-        self._fields["added_s"] = line.time_in(added, self._utc_offset_s)
-        self._fields["used_s"] = line.time_in(used, self._utc_offset_s)
+        self.fields["added_s"] = line.time_in(added, self._utc_offset_s)
+        self.fields["used_s"] = line.time_in(used, self._utc_offset_s)
         self._seen.add("times")
 
     def _read_stats(self, line: Line) -> None:
         match line.words:
             case ("replay-window", outside, "replay", replayed, "failed", failed):
-                self._fields["replay_window_errors"] = line.number_in(outside)
-                self._fields["replay_errors"] = line.number_in(replayed)
-                self._fields["integrity_errors"] = line.number_in(failed)
+                self.fields["replay_window_errors"] = line.number_in(outside)
+                self.fields["replay_errors"] = line.number_in(replayed)
+                self.fields["integrity_errors"] = line.number_in(failed)
                 self._seen.add("stats")
             case _:
                 raise line.error(CUT_OFF)
 
     def _require_whole(self) -> None:
         needed = {"identity", "flags"}
+        if "redacted flags" in self._seen and "flags" not in self._seen:
+            self._assume_flags()
         if self._detailed:
             needed |= {"bytes", "packets", "times", "stats"}
+        elif self._last:
+            # Nothing follows the selector; without it, lines may be cut off.
+            needed.add("selector")
         numbers = {"seq", "oseq"}
         if "esn context" in self._seen:
             numbers |= {"seq-hi", "oseq-hi", "replay_window", "bitmap-length"}
@@ -184,47 +246,61 @@ class _StateReader:
         ):
             raise self._entry[-1].error(CUT_OFF)
 
+    def _assume_flags(self) -> None:
+        mark = self.fields.get("mark")
+        if mark is not None and mark.action in (
+            MARK_ACTION_DECRYPT,
+            MARK_ACTION_ENCRYPT,
+        ):
+            raise self._entry[-1].error(
+                "the flags of a state that is Cilium's are redacted"
+            )
+        # Somebody else's state: it must not keep Cilium's from being read.
+        self.fields["esn"] = "esn context" in self._seen
+        self._seen.add("flags")
+
     def _add_algorithms(self) -> None:
         names = [name for name, _ in self._algorithms]
         hashes = [hashed for _, hashed in self._algorithms]
         known_names = [name for name in names if name is not None]
         known_hashes = [hashed for hashed in hashes if hashed is not None]
         if names and len(known_names) == len(names):
-            self._fields["algorithm"] = "+".join(known_names)
+            self.fields["algorithm"] = "+".join(known_names)
         if hashes and len(known_hashes) == len(hashes):
-            self._fields["key_hash"] = "+".join(known_hashes)
-        self._fields["icv_bits"] = self._icv_bits
+            self.fields["key_hash"] = "+".join(known_hashes)
+        self.fields["icv_bits"] = self._icv_bits
         known_bits = [bits for bits in self._key_bits if bits is not None]
         if known_bits and len(known_bits) == len(self._key_bits):
-            self._fields["key_bits"] = sum(known_bits)
+            self.fields["key_bits"] = sum(known_bits)
 
     def _add_sequence_numbers(self) -> None:
         numbers = self._sequence
-        self._fields["seq"] = numbers.get("seq-hi", 0) << 32 | numbers["seq"]
-        self._fields["oseq"] = numbers.get("oseq-hi", 0) << 32 | numbers["oseq"]
+        self.fields["seq"] = numbers.get("seq-hi", 0) << 32 | numbers["seq"]
+        self.fields["oseq"] = numbers.get("oseq-hi", 0) << 32 | numbers["oseq"]
         # With this context, the window near the top is always 0.
         if "replay_window" in numbers:
-            self._fields["replay_window"] = numbers["replay_window"]
+            self.fields["replay_window"] = numbers["replay_window"]
 
 
-_READERS: dict[str, Callable[[_StateReader, Line], None]] = {
-    "proto": _StateReader._read_identity,
-    "replay-window": _StateReader._read_window,
-    "mark": _StateReader._read_marks,
-    "output-mark": _StateReader._read_marks,
-    "if_id": _StateReader._read_if_id,
-    "dir": _StateReader._read_dir,
-    "aead": _StateReader._read_algorithm,
-    "auth": _StateReader._read_algorithm,
-    "auth-trunc": _StateReader._read_algorithm,
-    "enc": _StateReader._read_algorithm,
-    REDACTED: _StateReader._read_redacted,
-    "anti-replay": _StateReader._read_context,
-    "seq-hi": _StateReader._read_sequence,
-    "seq": _StateReader._read_sequence,
-    "oseq-hi": _StateReader._read_sequence,
-    "oseq": _StateReader._read_sequence,
-    "replay_window": _StateReader._read_sequence,
-    "add": _StateReader._read_times,
-    "stats:": _StateReader._read_stats_heading,
+_READERS: dict[str, Callable[[StateReader, Line], None]] = {
+    "proto": StateReader._read_identity,
+    "replay-window": StateReader._read_window,
+    "mark": StateReader._read_marks,
+    "output-mark": StateReader._read_marks,
+    "if_id": StateReader._read_if_id,
+    "dir": StateReader._read_dir,
+    "sel": StateReader._read_selector,
+    "aead": StateReader._read_algorithm,
+    "auth": StateReader._read_algorithm,
+    "auth-trunc": StateReader._read_algorithm,
+    "enc": StateReader._read_algorithm,
+    REDACTED: StateReader._read_redacted,
+    "anti-replay": StateReader._read_context,
+    "seq-hi": StateReader._read_sequence,
+    "seq": StateReader._read_sequence,
+    "oseq-hi": StateReader._read_sequence,
+    "oseq": StateReader._read_sequence,
+    "replay_window": StateReader._read_sequence,
+    "add": StateReader._read_times,
+    "stats:": StateReader._read_stats_heading,
 }

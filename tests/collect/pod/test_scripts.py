@@ -2,24 +2,22 @@
 
 import dataclasses
 import hashlib
-import os
-import subprocess
 from itertools import product
 
 import pytest
 
-from runbooks.collect.agent_exec import _COMPLAINTS, _PART
+from runbooks.collect.agent_exec import _COMPLAINTS
 from runbooks.collect.node_files import NodeFile
-from runbooks.collect.pod import script
-from runbooks.collect.pod.answers import read_answer
+from runbooks.collect.pod.answers import in_objects, read_answer
 from runbooks.xfrm.brief import FailingState, StateAges, StateSums, parse_brief
 from runbooks.xfrm.compact import CompactStates, parse_compact
 from runbooks.xfrm.model import Direction, Mark, XfrmState
 from runbooks.xfrm.text import parse_state_text
-from tests.xfrm.render import Style, render_state
+from tests.collect.pod.container import ADDRESS, parts
+from tests.xfrm.render import VERSIONS, Style, render_state
 
 KEY = bytes(range(20))
-OWN, PEER = "10.0.1.10", "10.0.2.10"
+OWN, PEER = ADDRESS, "10.0.2.10"
 INBOUND = XfrmState(
     source=PEER,
     destination=OWN,
@@ -72,63 +70,23 @@ KINDS = {
     "leap day": dataclasses.replace(INBOUND, added_s=1709251199, used_s=951782400),
     "new kernel": dataclasses.replace(INBOUND, if_id=7, dir=Direction.IN),
     "not Cilium's": dataclasses.replace(INBOUND, mark=None),
+    "no mark in a mask": dataclasses.replace(INBOUND, mark=Mark(0, 0xF00)),
     "no key ID": dataclasses.replace(INBOUND, spi=16),
     "no SPI": dataclasses.replace(INBOUND, spi=0x10000003),
 }
-# How long the lines of a bitmap are goes with whether an output mark has a mask:
-# neither is read.
-STYLES = [
-    Style(detailed, own_line, words, numbers, key, unmasked)
-    for detailed, own_line, numbers, key, (words, unmasked) in product(
-        (True, False),
-        (True, False),
-        (True, False),
-        ("clear", "hashed", "hidden"),
-        ((8, True),),
+PRODUCT = product((True, False), (True, False), (True, False))
+STYLES = {
+    f"{detailed} {own_line} {numbers} {key}": Style(
+        detailed=detailed,
+        output_mark_on_own_line=own_line,
+        sequence_on_own_lines=numbers,
+        key=key,
+        words_per_line=4 if own_line else 8,
+        unmasked_output_mark=own_line,
     )
-] + [Style(words_per_line=4)]
-
-
-@pytest.fixture
-def node(tmp_path):
-    """A container's commands; what ``ip`` prints is in a file of the test's."""
-    commands = tmp_path / "bin"
-    commands.mkdir()
-    dump = tmp_path / "dump"
-    for name, body in {
-        "ip": f'case "$*" in *state*) cat {dump};; *) cat {tmp_path}/addresses;; esac',
-        "cilium-dbg": 'case $1 in version) echo "Client: 1.18.0 abc go version x"; '
-        'echo "Daemon: 1.18.1 abc go version x";; '
-        """*) echo '{ "ipsec": {'; echo '"keys-in-use": 1, "x": 2 } }';; esac""",
-        "sha256sum": f'echo "$@" >>{tmp_path}/arguments; exec /usr/bin/sha256sum "$@"',
-    }.items():
-        command = commands / name
-        command.write_text(f"#!/bin/sh\n{body}\n")
-        command.chmod(0o755)
-    (tmp_path / "addresses").write_text(
-        "1: lo: <LOOPBACK,UP>\n    inet 127.0.0.1/8 scope host lo\n"
-        f"2: eth0: <UP>\n    link/ether x\n    inet {OWN}/24 brd 1 scope global eth0\n"
-        "3: cilium_host@cilium_net: <UP>\n    inet 10.0.1.9/32 scope global cilium_host"
-        "\n    inet6 fe80::1/64 scope link\n"
-    )
-
-    def run(name, text, *arguments):
-        dump.write_text(text)
-        return subprocess.run(
-            ["bash", "-c", script(name), "read-node", *arguments],
-            env=os.environ | {"PATH": f"{commands}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-
-    return run
-
-
-def parts(done):
-    return {
-        m["name"]: m["text"] for m in _PART.finditer(done.stdout) if m["status"] == "0"
-    }
+    for detailed, own_line, numbers in PRODUCT
+    for key in ("clear", "hashed", "hidden")
+} | VERSIONS
 
 
 def rendered(states, style=PLAIN_STYLE):
@@ -143,14 +101,14 @@ def rendered(states, style=PLAIN_STYLE):
 
 
 def test_pods_states_are_those_of_the_text_in_every_layout(node):
-    for style in STYLES:
+    for name, style in STYLES.items():
         text = rendered(KINDS.values(), style)
 
         found = parse_compact(parts(node("compact", text, "first"))["xfrm-compact"])
 
-        assert found == CompactStates.of_states(parse_state_text(text)), style
-        assert len(found) == len(KINDS) - 3
-        assert found.others == 3
+        assert found == CompactStates.of_states(parse_state_text(text)), name
+        assert len(found) == len(KINDS) - 4
+        assert found.others == 4
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -211,6 +169,7 @@ def test_only_the_states_that_were_asked_for(node):
     assert found == CompactStates.of_states(
         parse_state_text(rendered([INBOUND, OUTBOUND]))
     )
+    assert set(files) == {"date", "xfrm-compact", "cat--proc-net-xfrm_stat"}
 
 
 @pytest.mark.parametrize("name", ["compact", "brief"])
@@ -259,9 +218,11 @@ def test_answer_becomes_a_node(node, name):
     if name == "compact":
         assert read.internal_ips == (OWN,)
         assert read.cilium_internal_ips == ("10.0.1.9",)
-        assert len(read.states) == 2
+        assert len(read.compact) == 2
+        assert len(in_objects(read, 2).states) == 2
+        assert in_objects(read, 1) is read
     else:
-        assert read.states is None
+        assert not read.states_read
         assert read.brief.states == 2
 
 
