@@ -63,6 +63,7 @@ def diagnosis(pairs, unread=frozenset()):
         tuple(stale(*pair) for pair in pairs),
         tuple(NodeReading(name, read=name not in unread) for name in NODES),
         tuple(f"{name}: its XFRM states were not read." for name in sorted(unread)),
+        twice=True,
     )
 
 
