@@ -19,6 +19,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_rtd_theme",
     "sphinx_tabs.tabs",
+    "lab_breaks",
     "role_variables",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}

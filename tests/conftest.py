@@ -130,6 +130,17 @@ def crd_lab() -> Iterator[RunningLab]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def legacy_lab() -> Iterator[RunningLab]:
+    """A lab of two nodes with one key for all, no ESN and no replay window.
+
+    The last of its own tests moves it to keys per pair.
+    """
+    options = ("--legacy-sa", "--ipv6", "--nodes", "2", "--rotation-duration", "4")
+    with start_lab(f"legacy-{os.getpid()}", *options) as running:
+        yield running
+
+
 @pytest.fixture(scope="module")
 def broken_lab(lab: RunningLab) -> Iterator[RunningLab]:
     """The lab with node2's lease expired while traffic flows; healed after."""

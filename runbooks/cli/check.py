@@ -105,8 +105,8 @@ def check(
             context=context,
             namespace=namespace,
             interval_s=interval,
-            etcd=etcd,
             audit=audit,
+            etcd=etcd,
         )
     except CollectError as error:
         typer.echo(f"ipsec-runbooks check: {error}", err=True)

@@ -31,6 +31,7 @@ _FIELDS = {
     "datapath": "datapath",
     "ipv6": "ipv6",
     "legacy_sa": "legacy_sa",
+    "nodes_on": "nodes_on",
     "rotation_duration": "timings",
 }
 
@@ -69,6 +70,13 @@ def up(
             "extended sequence numbers, no replay window.",
         ),
     ] = False,
+    nodes_on: Annotated[
+        str,
+        typer.Option(
+            help="What nodes run on: uml (a kernel of its own for each) or host (this "
+            "machine's kernel, if it has ESP; needs root)."
+        ),
+    ] = "uml",
     rotation_duration: Annotated[
         float,
         typer.Option(
@@ -87,7 +95,16 @@ def up(
 
     timings = Timings(rotation_duration_s=rotation_duration)
     try:
-        lab = Lab(name, nodes, mode, datapath, timings, ipv6=ipv6, legacy_sa=legacy_sa)
+        lab = Lab(
+            name,
+            nodes,
+            mode,
+            datapath,
+            timings,
+            ipv6=ipv6,
+            legacy_sa=legacy_sa,
+            nodes_on=nodes_on,
+        )
     except LabError as error:
         _fail(error, 2)
     try:

@@ -21,8 +21,8 @@ def collect(
     context: str | None = None,
     namespace: str | None = None,
     interval_s: float = 1.0,
-    etcd: EtcdAccess | None = None,
     audit: bool = False,
+    etcd: EtcdAccess | None = None,
 ) -> Samples:
     """Read a cluster, an archive or a snapshot folder.
 
@@ -33,8 +33,8 @@ def collect(
         context: Its context.
         namespace: Namespace of Cilium.
         interval_s: Seconds between the two samples of a cluster.
-        etcd: Its key-value store; asked through an agent if ``None``.
         audit: Whether to read every state of a cluster, however large it is.
+        etcd: Its key-value store; asked through an agent if ``None``.
 
     Returns:
         What was read.

@@ -47,10 +47,10 @@ class ExecRefusedError(ExecError):
         needs: The verb and the resource that are missing.
     """
 
-    def __init__(self, needs: str, namespace: str) -> None:
+    def __init__(self, needs: str, namespace: str = "") -> None:
+        where = f" in namespace {namespace}" if namespace else ""
         super().__init__(
-            f"no right to {needs} in namespace {namespace}, and so not to enter its"
-            " agent's pod"
+            f"no right to {needs}{where}, and so not to enter its agent's pod"
         )
         self.needs = needs
 

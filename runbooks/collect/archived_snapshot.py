@@ -17,6 +17,7 @@ import codecs
 import json
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ from runbooks.snapshot import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path, PurePosixPath
 
 #: Below a node's folder: the same files, read a little later.
@@ -75,6 +76,13 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 # What reading something of another shape runs into.
+#: What facts are taken from, beside the metadata.
+_PARTS_OF = {
+    "pods": ("spec", "status"),
+    "ciliumnodes": ("spec",),
+    "config": ("data",),
+    "daemonset": ("status",),
+}
 _MISSHAPEN = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 # libyaml's loader is an order of magnitude faster, and not everywhere.
@@ -239,20 +247,19 @@ def _is_a_nodes(path: PurePosixPath) -> bool:
 
 
 def _require_shape(kind: str, thing: Object) -> None:
-    """Raise what taking facts from an object of another shape raises."""
-    match kind:
-        case "pods" if is_agent(thing):
-            agent_facts(thing), node_of(thing)
-        case "ciliumnodes":
-            cluster_facts(cilium_nodes=[thing])
-        case "nodes":
-            cluster_facts(nodes=[thing])
-        case "config":
-            cluster_facts(config_map=thing)
-        case "daemonset":
-            cluster_facts(daemonset=thing)
-        case _:
-            pass
+    """Make sure that an object has the parts that facts are taken from.
+
+    Raises:
+        TypeError: A part is of another kind than the API gives it.
+    """
+    for part in ("metadata", *_PARTS_OF.get(kind, ())):
+        if not isinstance(thing.get(part) or {}, Mapping):
+            raise TypeError(f"{part} is no object")
+    for address in (thing.get("spec") or {}).get("addresses") or ():
+        if not isinstance(address, Mapping):
+            raise TypeError("an address is no object")
+    if kind == "pods" and is_agent(thing):
+        agent_facts(thing), node_of(thing)
 
 
 def _is_node(files: NodeFiles) -> bool:

@@ -103,7 +103,7 @@ class ClusterReader:
         self, interval_s: float = 1.0, after_first: Callable[[], None] | None = None
     ) -> Recording:
         """Read the same, and keep the files that it was read from."""
-        objects = self.control_plane()
+        objects = self.objects_for_check()
         first = self.read_nodes(objects, full=True)
         if after_first is not None:
             after_first()
@@ -150,6 +150,14 @@ class ClusterReader:
         with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
             answers = dict(zip(names, pool.map(ran, names), strict=True))
         return {name: answer for name, answer in answers.items() if answer}
+
+    def objects_for_check(self) -> ClusterObjects:
+        """Read the cluster's objects, and what its key-value store and Secret say.
+
+        Raises:
+            CollectError: There is no cluster, no Cilium, no IPsec, or no right.
+        """
+        return with_control_plane(self._api, self.objects(), self._etcd)
 
     def objects(self) -> ClusterObjects:
         """Read the cluster's objects.
@@ -198,14 +206,6 @@ class ClusterReader:
             ),
             unread=tuple(unread),
         )
-
-    def control_plane(self) -> ClusterObjects:
-        """Read the objects, and what the key-value store and the Secret say.
-
-        Raises:
-            CollectError: There is no cluster, no Cilium, no IPsec, or no right.
-        """
-        return with_control_plane(self._api, self.objects(), self._etcd)
 
     def read_nodes(
         self, objects: ClusterObjects, *, full: bool, policies: bool = False

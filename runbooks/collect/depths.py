@@ -62,7 +62,7 @@ def read_for_check(
     Raises:
         CollectError: There is no cluster, no Cilium, no IPsec, or no right.
     """
-    nodes = _Nodes(reader, reader.control_plane())
+    nodes = _Nodes(reader, reader.objects_for_check())
     if audit or nodes.surely_cheap:
         return nodes.audit(interval_s)
     first = nodes.brief("first")

@@ -147,7 +147,11 @@ def read_node(name: str, files: NodeFiles) -> NodeSnapshot:
         boot_id=_first_line(files, BOOT_ID),
         internal_ips=tuple(node_ips),
         cilium_internal_ips=tuple(cilium_ips),
-        agent=_agent(files),
+        agent=AgentFacts(
+            version=_version(files),
+            keys_in_use=_keys_in_use(files),
+            store_trouble=_store_trouble(files),
+        ),
         clock_s=_clock_s(files),
         unread=tuple(unread),
     )
@@ -207,14 +211,6 @@ def _keys_in_use(files: NodeFiles) -> int | None:
         keys = json.loads(text).get("ipsec", {}).get("keys-in-use")
         return keys if isinstance(keys, int) else None
     return None
-
-
-def _agent(files: NodeFiles) -> AgentFacts:
-    return AgentFacts(
-        version=_version(files),
-        keys_in_use=_keys_in_use(files),
-        store_trouble=_store_trouble(files),
-    )
 
 
 def _store_trouble(files: NodeFiles) -> str | None:
@@ -308,6 +304,10 @@ def facts_beside_states(files: NodeFiles) -> NodeSnapshot:
     return NodeSnapshot(
         name="",
         boot_id=_first_line(files, BOOT_ID),
-        agent=_agent(files),
+        agent=AgentFacts(
+            version=_version(files),
+            keys_in_use=_keys_in_use(files),
+            store_trouble=_store_trouble(files),
+        ),
         clock_s=_clock_s(files),
     )

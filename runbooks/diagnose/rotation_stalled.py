@@ -35,10 +35,13 @@ Made = Mapping[int, float]
 
 def rotation_stalled(view: View) -> Iterable[Finding]:
     """Find nodes that a rotation has left behind, and those that it would lose."""
-    if len(view.spis) > 1:
-        made = {node: _made_s(view, node) for node in sorted(view.read)}
-        new = newest_spi(view.spis, made.values())
-        behind = [n for n, spis in made.items() if spis and new not in spis]
+    rotating = len(view.spis) > 1
+    made = {n: _made_s(view, n) for n in sorted(view.read)} if rotating else {}
+    # What only the second sample has is a moment old.
+    spis = {spi for times in made.values() for spi in times}
+    if len(spis) > 1:
+        new = newest_spi(spis, made.values())
+        behind = [n for n, times in made.items() if times and new not in times]
         for node in behind:
             yield from _left_behind(view, node, new, made)
         yield from _sent_for_nobody(view, new, frozenset(behind))

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from runbooks.lab.kubelet import Kubelet
 
 _KEY_WATCHER = "enable-ipsec-key-watcher"
+_ROTATION_DURATION = "ipsec-key-rotation-duration"
 #: Size of an AES key of 16 bytes with its salt of 4 (RFC 4106).
 _KEY_BYTES = 20
 _FIRST_KEY_ID = 3
@@ -135,17 +136,15 @@ class Cluster:
             name = event.object["metadata"]["name"]
             if event.resource == "secrets" and name == "cilium-ipsec-keys":
                 for kubelet in self._kubelets.values():
-                    task = asyncio.ensure_future(self._sync_later(kubelet))
-                    self._syncs.add(task)
-                    task.add_done_callback(self._syncs.discard)
+                    self.follow_secret(kubelet)
             else:
                 self._controller.see(event)
 
     def agent_flags(self) -> list[str]:
         """Flags for an agent that starts now, from ConfigMap ``cilium-config``."""
         config = self.store.get("configmaps", "cilium-config", NAMESPACE)["data"]
-        watches = config.get(_KEY_WATCHER, "true")
-        return [f"--{_KEY_WATCHER}={watches}"]
+        known = (_KEY_WATCHER, _ROTATION_DURATION)
+        return [f"--{name}={config[name]}" for name in known if name in config]
 
     def rotate_key(self) -> int:
         """Put the next key into the Secret, as cilium-cli would.
@@ -168,9 +167,12 @@ class Cluster:
         self._controller.agent_changed(node, agent)
         announced = agent.get("announced")
         if announced and self._lab.mode == "kvstore":
-            spec = {
+            spec: JsonObject = {
                 "encryption": {"key": announced["spi"]},
                 "bootid": announced["boot_id"],
+                "addresses": [
+                    {"type": kind, "ip": ip} for kind, ip in announced["addresses"]
+                ],
             }
             try:
                 current = self.store.get("ciliumnodes.cilium.io", node.name)
@@ -229,14 +231,21 @@ class Cluster:
             status = {"status": fresh["status"]}
             self.store.patch("nodes", node.name, status, subresource="status")
 
+    def follow_secret(self, kubelet: Kubelet) -> None:
+        """Have a node's key file follow the Secret, as late as it is to be."""
+        task = asyncio.ensure_future(self._sync_later(kubelet))
+        self._syncs.add(task)
+        task.add_done_callback(self._syncs.discard)
+
     async def _sync_later(self, kubelet: Kubelet) -> None:
-        if (delay_s := kubelet.secret_delay_s) is None:
+        turn, delay_s = kubelet.secret_turn, kubelet.secret_delay_s
+        if delay_s is None:
             return
         # Kubelets look at their own times; no two nodes get a key together.
         spread_s = self._lab.timings.secret_sync_s
         await asyncio.sleep(delay_s + spread_s * (0.5 + secrets.randbelow(100) / 200))
-        if kubelet.secret_delay_s is None:
-            return
+        if kubelet.secret_turn != turn:
+            return  # another delay counts by now
         try:
             await kubelet.sync_secret()
         except ChannelError:
@@ -284,7 +293,7 @@ def _cilium_config(lab: Lab) -> dict[str, str]:
         _KEY_WATCHER: "true",
         "identity-allocation-mode": lab.mode,
         "ipsec-key-file": KEY_FILE,
-        "ipsec-key-rotation-duration": f"{lab.timings.rotation_duration_s:g}s",
+        _ROTATION_DURATION: f"{lab.timings.rotation_duration_s:g}s",
         "routing-mode": lab.datapath,
     }
     if lab.mode == "kvstore":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
 import urllib.error
 import urllib.request
@@ -49,6 +50,8 @@ class Etcd:
                     *("--listen-peer-urls", "http://127.0.0.1:2380"),
                     *("--initial-advertise-peer-urls", "http://127.0.0.1:2380"),
                     *("--initial-cluster", f"{self._name}=http://127.0.0.1:2380"),
+                    # A store that is made anew is another cluster, with another ID.
+                    *("--initial-cluster-token", secrets.token_hex(4)),
                     *("--log-level", "warn"),
                 ],
                 self._log,

@@ -46,6 +46,8 @@ class Kubelet:
         self._boot_id = ""
         #: How late the key file follows the Secret; ``None``: not at all.
         self.secret_delay_s: float | None = 0.0
+        #: Counts the changes of the delay; what waited for an old one is void.
+        self.secret_turn = 0
         self._news = asyncio.Condition()
         #: The agent as the node last told: ``running``, ``ready``, ``last``, ...
         self.agent: dict[str, Any] = {"running": False, "ready": False}
@@ -94,6 +96,19 @@ class Kubelet:
         self._wanted, self._restarts = saved["wanted"], saved["restarts"]
         self._boot_id = saved["boot_id"]
         self.secret_delay_s = saved["secret_delay_s"]
+
+    async def delay_secret(self, delay_s: float | None) -> None:
+        """Let the key file follow the Secret so late from now on.
+
+        Args:
+            delay_s: How late; 0 as usual, and at once this time; ``None``: never.
+        """
+        self.secret_delay_s = delay_s
+        self.secret_turn += 1
+        if delay_s:
+            self._cluster.follow_secret(self)
+        elif delay_s is not None:
+            await self.sync_secret()
 
     async def register(self) -> str:
         """Make the Node object, as a kubelet does when it starts.

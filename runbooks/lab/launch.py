@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _STOP_LIMIT_S = 10.0
 _SERVE_LIMIT_S = 60.0
-_NEEDED = {"linux.uml": "user-mode-linux", "ip": "iproute2"}
+_NEEDED = {"ip": "iproute2"}
+_NEEDED_FOR_KERNELS = {"linux.uml": "user-mode-linux"}
 _NEEDED_FOR_KVSTORE = {"etcd": "etcd-server"}
 
 
@@ -105,6 +106,13 @@ def _serves(lab: Lab) -> bool:
 
 def _require_programs(lab: Lab) -> None:
     needed = _NEEDED | (_NEEDED_FOR_KVSTORE if lab.mode == "kvstore" else {})
+    if lab.nodes_on == "uml":
+        needed |= _NEEDED_FOR_KERNELS
+    elif os.geteuid() != 0:
+        raise LabError(
+            "nodes on this machine's own kernel need root; leave --nodes-on host away, "
+            "and the nodes are kernels of their own"
+        )
     missing = {
         package
         for program, package in needed.items()

@@ -12,7 +12,7 @@ from pyroute2 import IPRoute
 from runbooks.lab.plan import GATEWAY, NodePlan
 from runbooks.lab.wire_filter import wire_filter
 
-_BRIDGE = "lab0"
+BRIDGE = "lab0"
 _SOL_PACKET = 263
 _PACKET_STATISTICS = 6
 _ETH_P_ALL = 3
@@ -27,8 +27,8 @@ def make_bridge() -> None:
     """Bring up loopback and the bridge of this network namespace."""
     with IPRoute() as ipr:
         ipr.link("set", index=1, state="up")
-        ipr.link("add", ifname=_BRIDGE, kind="bridge")
-        index = ipr.link_lookup(ifname=_BRIDGE)[0]
+        ipr.link("add", ifname=BRIDGE, kind="bridge")
+        index = ipr.link_lookup(ifname=BRIDGE)[0]
         ipr.addr("add", index=index, address=GATEWAY, prefixlen=24)
         ipr.link("set", index=index, state="up")
 
@@ -38,7 +38,7 @@ def make_tap(node: NodePlan) -> None:
     with IPRoute() as ipr:
         ipr.link("add", ifname=node.tap, kind="tuntap", mode="tap")
         index = ipr.link_lookup(ifname=node.tap)[0]
-        bridge = ipr.link_lookup(ifname=_BRIDGE)[0]
+        bridge = ipr.link_lookup(ifname=BRIDGE)[0]
         ipr.link(
             "set", index=index, master=bridge, txqlen=_TAP_QUEUE_PACKETS, state="up"
         )
@@ -74,9 +74,16 @@ class WireTap:
     """
 
     def __init__(self, node: NodePlan) -> None:
+        self._device = node.tap
         self._esp = _counter(node.tap, esp=True)
         self._plain = _counter(node.tap, esp=False)
         self._counts = [0, 0]
+
+    def reopen(self) -> None:
+        """Go on counting on a device that was made anew."""
+        self.close()
+        self._esp = _counter(self._device, esp=True)
+        self._plain = _counter(self._device, esp=False)
 
     def close(self) -> None:
         """Count no more."""

@@ -8,8 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from runbooks.lab.channel import ChannelError
+from runbooks.lab.host_kernel import HostKernel, make_wire
 from runbooks.lab.kubelet import Kubelet
-from runbooks.lab.network import WireTap
+from runbooks.lab.network import WireTap, make_tap
 from runbooks.lab.node_client import NodeClient
 from runbooks.lab.plan import Lab, LabError, NodePlan
 from runbooks.lab.uml import NodeKernel
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 _BOOT_LIMIT_S = 90
 _CHECK_S = 5
+
+
+def plug_in(lab: Lab, plan: NodePlan) -> None:
+    """Make the lab's side of a node's wire."""
+    if lab.nodes_on == "host":
+        make_wire(plan)
+    else:
+        make_tap(plan)
 
 
 class LabNode:
@@ -37,7 +46,8 @@ class LabNode:
         self, lab: Lab, plan: NodePlan, cluster: Cluster, say: Callable[[str], None]
     ) -> None:
         self.plan = plan
-        self.kernel = NodeKernel(lab, plan)
+        host = lab.nodes_on == "host"
+        self.kernel = HostKernel(lab, plan) if host else NodeKernel(lab, plan)
         self.client = NodeClient(plan.name, plan.ip)
         self.kubelet = Kubelet(lab, plan, self.client, cluster)
         self._wire = WireTap(plan)
@@ -105,6 +115,7 @@ class LabNode:
         """
         await self.stop()
         self.kernel.start()
+        self._wire.reopen()
         await self.join()
 
     async def restore(self) -> bool:

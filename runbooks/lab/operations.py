@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from runbooks.lab.network import make_tap, remove_tap
-from runbooks.lab.node import LabNode
+from runbooks.lab.network import remove_tap
+from runbooks.lab.node import LabNode, plug_in
 from runbooks.lab.plan import LabError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Operations:
         plan = lab.nodes[-1] if again is None else lab.node(again)
         self.lab = lab
         # pyroute2's sockets run a loop of their own: not inside this one.
-        await asyncio.to_thread(make_tap, plan)
+        await asyncio.to_thread(plug_in, self.lab, plan)
         node = self.add(plan)
         self.lab.save()
         node.kernel.start()
@@ -148,11 +148,8 @@ class Operations:
 
     async def _secret(self, request: dict[str, Any]) -> None:
         """Say how late a node's key file follows the Secret; ``None``: never."""
-        kubelet = self._named(request).kubelet
-        kubelet.secret_delay_s = request["delay_s"]
+        await self._named(request).kubelet.delay_secret(request["delay_s"])
         self.changed()
-        if not request["delay_s"] and request["delay_s"] is not None:
-            await kubelet.sync_secret()
 
     async def _restore(self, _request: dict[str, Any]) -> list[str]:
         """Bring back whatever has ended.

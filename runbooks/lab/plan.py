@@ -19,6 +19,7 @@ ETCD_PORT = 2379
 API_PORT = 6443
 MODES = ("kvstore", "crd")
 DATAPATHS = ("native", "tunnel")
+KERNELS = ("uml", "host")
 MIN_NODES, MAX_NODES = 2, 60
 #: The version that the lab's agents give as their own; its facts are from there.
 CILIUM_VERSION = "1.18.0-dev"
@@ -46,8 +47,8 @@ class Timings:
     deletion_delay_s: float = 1.0  # 30 s
     rotation_duration_s: float = 8.0  # 5 min
     reclaim_interval_s: float = 1.0  # 1 min
-    sync_interval_s: float = 5.0  # 1 to 2 min
-    rewrite_interval_s: float = 5.0  # 5 min
+    sync_interval_s: float = 30.0  # 1 to 2 min
+    rewrite_interval_s: float = 60.0  # 5 min
     secret_sync_s: float = 0.5  # kubelet: up to 1 min
 
 
@@ -116,6 +117,11 @@ class NodePlan:
         """The device on the lab's side."""
         return f"tap{self.index}"
 
+    @property
+    def inner_tap(self) -> str:
+        """The device on the node's side, before the node has it."""
+        return f"vec{self.index}"
+
 
 @dataclass(frozen=True, slots=True)
 class Lab:
@@ -129,6 +135,8 @@ class Lab:
         timings: The cluster's times.
         removed: Indexes below ``node_count`` whose nodes are no longer there.
         ipv6: Whether nodes and pods have addresses of IPv6 beside those of IPv4.
+        nodes_on: What nodes run on: ``uml``, a kernel for each, or ``host``, this
+            machine's own kernel.
         legacy_sa: Whether states are as they were before keys per pair: one key
             for all, no ESN, no replay window.
     """
@@ -141,6 +149,7 @@ class Lab:
     removed: tuple[int, ...] = ()
     ipv6: bool = False
     legacy_sa: bool = False
+    nodes_on: str = "uml"
 
     def __post_init__(self) -> None:
         """Refuse what can't be built.
@@ -160,6 +169,7 @@ class Lab:
         for option, value, known in (
             ("--mode", self.mode, MODES),
             ("--datapath", self.datapath, DATAPATHS),
+            ("--nodes-on", self.nodes_on, KERNELS),
         ):
             if value not in known:
                 raise LabError(f"{option} is {' or '.join(known)}, not {value!r}")

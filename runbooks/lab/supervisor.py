@@ -23,13 +23,15 @@ from runbooks.lab.channel import ChannelError
 from runbooks.lab.cluster import Cluster
 from runbooks.lab.control import Control
 from runbooks.lab.etcd import Etcd
+from runbooks.lab.host_kernel import require_esp
 from runbooks.lab.journal import Journal
 from runbooks.lab.namespaces import (
     enter_new_namespaces,
     first_process,
     start_time,
 )
-from runbooks.lab.network import make_bridge, make_tap
+from runbooks.lab.network import make_bridge
+from runbooks.lab.node import plug_in
 from runbooks.lab.operations import Operations
 from runbooks.lab.plan import Lab, LabError
 
@@ -157,6 +159,12 @@ def main() -> None:
             "kernel.apparmor_restrict_unprivileged_userns=0)"
         )
         return
+    if lab.nodes_on == "host":
+        try:
+            require_esp()
+        except LabError as error:
+            progress.say(f"failed: {error}")
+            return
     pid = os.fork()
     if pid:
         # Process 1 of the namespace, under the number it has outside.
@@ -185,7 +193,7 @@ def _run(
         # pyroute2's sockets run a loop of their own: not inside another one.
         make_bridge()
         for node in lab.nodes:
-            make_tap(node)
+            plug_in(lab, node)
     listener.listen(BACKLOG)
     asyncio.run(Supervisor(lab, listener, progress, journal).run())
 

@@ -89,14 +89,14 @@ _NEXT: Mapping[Code, str] = {
 
 
 def verdict_words(diagnosis: Diagnosis) -> str:
-    """A sentence that says what the verdict means, as far as the check looked.
+    """A sentence that says what the verdict means.
 
     A diagnosis of one condition says nothing of any other.
     """
+    shallow = diagnosis.depth is Depth.DEFAULT
+    if diagnosis.condition is None and diagnosis.verdict is Verdict.HEALTHY and shallow:
+        return "No node shows a sign of a broken tunnel."
     if diagnosis.condition is None or diagnosis.verdict is Verdict.STALE:
-        healthy = diagnosis.verdict is Verdict.HEALTHY
-        if healthy and diagnosis.depth is Depth.DEFAULT:
-            return "No node shows a sign of a broken tunnel."
         return VERDICTS[diagnosis.verdict]
     about = diagnosis.condition
     if diagnosis.findings:

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
     from runbooks.diagnose.finding import Code, Finding, Severity
 
+#: So many findings of a kind are all written out; of more, `FEW` are.
+MOST_WRITTEN = 8
+FEW = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -26,6 +30,17 @@ class Group:
     severity: Severity
     cause: Code | None
     findings: tuple[Finding, ...]
+
+    @property
+    def written(self) -> tuple[Finding, ...]:
+        """Those that a report writes out."""
+        all_of_them = len(self.findings) <= MOST_WRITTEN
+        return self.findings if all_of_them else self.findings[:FEW]
+
+    @property
+    def rest(self) -> tuple[Finding, ...]:
+        """Those that it only lists."""
+        return self.findings[len(self.written) :]
 
 
 def groups(findings: Iterable[Finding]) -> tuple[Group, ...]:

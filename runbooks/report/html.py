@@ -27,19 +27,15 @@ from runbooks.report.matrix import broken_first, matrix
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runbooks.diagnose.finding import Finding
     from runbooks.report.groups import Group
 
 #: A browser has more room than a terminal.
 LARGEST_MATRIX = 40
 #: With more columns, letters stand for words, and what is broken stands first.
 MOST_WITH_WORDS = 8
-#: So many findings of a kind are all written out; of more, `FEW` are, and the rest
-#: are lines of a table.
-MOST_WRITTEN = 8
-FEW = 3
 #: Keeps the page readable, and below a megabyte.
 MOST_LINES = 50
+#: More kinds than a report has; guards its size all the same.
 MOST_GROUPS = 50
 
 
@@ -85,7 +81,6 @@ def to_html(diagnosis: Diagnosis, made: datetime | None = None) -> str:
         anchors=_anchors(shown),
         steps=next_steps(diagnosis),
         pages=runbook_pages(diagnosis),
-        written=written,
         most_lines=MOST_LINES,
         made=(made or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M:%S UTC"),
     )
@@ -94,15 +89,9 @@ def to_html(diagnosis: Diagnosis, made: datetime | None = None) -> str:
 def _anchors(found: Iterable[Group]) -> dict[tuple[str | None, str | None], str]:
     """Where the page writes about a pair, for its cell of the matrix."""
     anchors: dict[tuple[str | None, str | None], str] = {}
-    for number, finding in enumerate((f for g in found for f in written(g)), 1):
+    for number, finding in enumerate((f for g in found for f in g.written), 1):
         anchors.setdefault((finding.source, finding.destination), f"finding-{number}")
     return anchors
-
-
-def written(group: Group) -> tuple[Finding, ...]:
-    """Take the findings of a kind that are written out."""
-    few = len(group.findings) <= MOST_WRITTEN
-    return group.findings if few else group.findings[:FEW]
 
 
 def _commands(step: str) -> Markup:

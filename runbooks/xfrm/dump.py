@@ -8,23 +8,10 @@ go no further.
 from __future__ import annotations
 
 import socket
-import struct
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runbooks.xfrm.framework import NetlinkDecodeError
-from runbooks.xfrm.messages import (
-    MODES,
-    POLICY_ACTIONS,
-    POLICY_DIRECTIONS,
-    XFRM_MSG_NEWPOLICY,
-    XFRM_MSG_NEWSA,
-    XFRM_MSG_UPDPOLICY,
-    XFRM_MSG_UPDSA,
-    XFRM_STATE_ESN,
-    PolicyMessage,
-    StateMessage,
-    XfrmMessage,
-)
+from runbooks.xfrm.columns.layouts import algorithm_name
+from runbooks.xfrm.messages import PolicyMessage, StateMessage, XfrmMessage
 from runbooks.xfrm.model import (
     Direction,
     Mark,
@@ -33,50 +20,27 @@ from runbooks.xfrm.model import (
     XfrmTemplate,
     hash_key_bytes,
 )
+from runbooks.xfrm.uapi import (
+    MODES,
+    NLMSG_DONE,
+    NLMSG_NOOP,
+    POLICY_ACTIONS,
+    POLICY_DIRECTIONS,
+    STATE_DIRECTIONS,
+    XFRM_MSG_NEWPOLICY,
+    XFRM_MSG_NEWSA,
+    XFRM_MSG_UPDPOLICY,
+    XFRM_MSG_UPDSA,
+    XFRM_STATE_ESN,
+)
+from runbooks.xfrm.wire import XfrmDumpError, split_messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _T = TypeVar("_T")
 
-NLMSG_NOOP = 1
-NLMSG_DONE = 3
-#: struct nlmsghdr: length, type, flags, sequence number, port ID.
-NLMSG_HEADER = struct.Struct("=IHHII")
-
-#: By number of XFRMA_SA_DIR.
-_STATE_DIRECTIONS = {1: Direction.IN, 2: Direction.OUT}
 _NO_MASK = 0xFFFFFFFF
-
-
-class XfrmDumpError(ValueError):
-    """What was given is not a sequence of whole XFRM netlink messages."""
-
-
-def split_messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Cut received bytes into netlink messages.
-
-    Args:
-        data: Messages, one behind the other.
-
-    Yields:
-        Type, flags, sequence number and the whole message.
-
-    Raises:
-        XfrmDumpError: The last message is cut short, or a length is impossible.
-    """
-    offset = 0
-    while offset < len(data):
-        if len(data) - offset < NLMSG_HEADER.size:
-            raise XfrmDumpError(f"message header cut short at byte {offset}")
-        length, kind, flags, sequence, _ = NLMSG_HEADER.unpack_from(data, offset)
-        if not NLMSG_HEADER.size <= length <= len(data) - offset:
-            raise XfrmDumpError(
-                f"message at byte {offset} says {length} bytes, "
-                f"{len(data) - offset} are left"
-            )
-        yield kind, flags, sequence, data[offset : offset + length]
-        offset += (length + 3) & ~3
 
 
 def parse_states(data: bytes) -> list[XfrmState]:
@@ -92,7 +56,7 @@ def parse_states(data: bytes) -> list[XfrmState]:
         XfrmDumpError: The bytes are something else, or cut short.
     """
     kinds = (XFRM_MSG_NEWSA, XFRM_MSG_UPDSA)
-    return list(_read(data, kinds, StateMessage, _state))
+    return list(_read(data, kinds, StateMessage, state_of))
 
 
 def parse_policies(data: bytes) -> list[XfrmPolicy]:
@@ -108,7 +72,7 @@ def parse_policies(data: bytes) -> list[XfrmPolicy]:
         XfrmDumpError: The bytes are something else, or cut short.
     """
     kinds = (XFRM_MSG_NEWPOLICY, XFRM_MSG_UPDPOLICY)
-    policies = _read(data, kinds, PolicyMessage, _policy)
+    policies = _read(data, kinds, PolicyMessage, policy_of)
     return [policy for policy in policies if policy is not None]
 
 
@@ -118,30 +82,43 @@ def _read(
     message_class: type[XfrmMessage],
     read: Callable[[XfrmMessage], _T],
 ) -> Iterator[_T]:
-    fixed = NLMSG_HEADER.size + message_class.get_size()
     for kind, _, _, raw in split_messages(data):
         if kind in (NLMSG_NOOP, NLMSG_DONE):
             continue
         if kind not in kinds:
             raise XfrmDumpError(f"unexpected netlink message of type {kind:#x}")
-        if len(raw) < fixed:
-            raise XfrmDumpError(f"message has {len(raw)} bytes, needs {fixed}")
         message = message_class(raw)
         try:
             message.decode()
             found = read(message)
-        except (NetlinkDecodeError, ValueError) as error:
+        except XfrmDumpError:
+            raise
+        except ValueError as error:
             raise XfrmDumpError(str(error)) from None
         yield found
 
 
-def _state(message: XfrmMessage) -> XfrmState:
-    family = message["family"]
+def state_of(message: XfrmMessage, info: Mapping[str, Any] | None = None) -> XfrmState:
+    """Make a state of a decoded message.
+
+    Args:
+        message: Its attributes are those of the state.
+        info: The fields of ``struct xfrm_usersa_info``; the message's own if not
+            given.
+
+    Returns:
+        The state, its keys replaced by their hashes.
+
+    Raises:
+        XfrmDumpError: The address family is unknown.
+    """
+    info = message if info is None else info
+    family = info["family"]
     algorithm, icv_bits, hashed, key_bits = _algorithm(message)
     esn = message.attribute("XFRMA_REPLAY_ESN_VAL")
     replay = message.attribute("XFRMA_REPLAY_VAL")
     seq = oseq = 0
-    window = message["replay_window"]
+    window = info["replay_window"]
     if esn is not None:
         seq = esn["seq_hi"] << 32 | esn["seq"]
         oseq = esn["oseq_hi"] << 32 | esn["oseq"]
@@ -149,46 +126,61 @@ def _state(message: XfrmMessage) -> XfrmState:
     elif replay is not None:
         seq, oseq = replay["seq"], replay["oseq"]
     return XfrmState(
-        source=address_text(message["saddr"], family),
-        destination=address_text(message["daddr"], family),
-        spi=message["spi"],
-        reqid=message["reqid"],
-        mode=_mode(message["mode"]),
+        source=address_text(info["saddr"], family),
+        destination=address_text(info["daddr"], family),
+        spi=info["spi"],
+        reqid=info["reqid"],
+        mode=_mode(info["mode"]),
         mark=_mark(message),
         output_mark=_output_mark(message),
         algorithm=algorithm,
         icv_bits=icv_bits,
         key_hash=hashed,
-        esn=bool(message["flags"] & XFRM_STATE_ESN),
+        esn=bool(info["flags"] & XFRM_STATE_ESN),
         replay_window=window,
         seq=seq,
         oseq=oseq,
-        bytes=message["bytes"],
-        packets=message["packets"],
-        added_s=message["add_time_s"] or None,
-        used_s=message["use_time_s"] or None,
-        replay_window_errors=message["replay_window_errors"],
-        replay_errors=message["replay_errors"],
-        integrity_errors=message["integrity_failed"],
+        bytes=info["bytes"],
+        packets=info["packets"],
+        added_s=info["add_time_s"] or None,
+        used_s=info["use_time_s"] or None,
+        replay_window_errors=info["replay_window_errors"],
+        replay_errors=info["replay_errors"],
+        integrity_errors=info["integrity_failed"],
         if_id=message.attribute("XFRMA_IF_ID") or 0,
-        dir=_STATE_DIRECTIONS.get(message.attribute("XFRMA_SA_DIR") or 0),
+        dir=_direction(message),
         key_bits=key_bits,
     )
 
 
-def _policy(message: XfrmMessage) -> XfrmPolicy | None:
-    if message["dir"] >= len(POLICY_DIRECTIONS):
+def policy_of(
+    message: XfrmMessage, info: Mapping[str, Any] | None = None
+) -> XfrmPolicy | None:
+    """Make a policy of a decoded message.
+
+    Args:
+        message: Its attributes are those of the policy.
+        info: The fields of ``struct xfrm_userpolicy_info``; the message's own if
+            not given.
+
+    Returns:
+        The policy; ``None`` for that of a single socket.
+
+    Raises:
+        XfrmDumpError: An address family is unknown.
+    """
+    info = message if info is None else info
+    if info["dir"] >= len(POLICY_DIRECTIONS):
         return None  # The policy of a single socket.
-    family = message["sel_family"]
-    action = message["action"]
+    family = info["sel_family"]
+    action = info["action"]
     return XfrmPolicy(
-        source=f"{address_text(message['sel_saddr'], family)}"
-        f"/{message['sel_prefixlen_s']}",
-        destination=f"{address_text(message['sel_daddr'], family)}"
-        f"/{message['sel_prefixlen_d']}",
-        direction=Direction(POLICY_DIRECTIONS[message["dir"]]),
+        source=f"{address_text(info['sel_saddr'], family)}/{info['sel_prefixlen_s']}",
+        destination=f"{address_text(info['sel_daddr'], family)}"
+        f"/{info['sel_prefixlen_d']}",
+        direction=Direction(POLICY_DIRECTIONS[info["dir"]]),
         action=POLICY_ACTIONS[action] if action < len(POLICY_ACTIONS) else str(action),
-        priority=message["priority"],
+        priority=info["priority"],
         mark=_mark(message),
         templates=tuple(
             XfrmTemplate(
@@ -232,6 +224,12 @@ def _mode(number: int) -> str:
     return MODES[number] if number < len(MODES) else str(number)
 
 
+def _direction(message: XfrmMessage) -> Direction | None:
+    number = message.attribute("XFRMA_SA_DIR") or 0
+    name = STATE_DIRECTIONS[number] if number < len(STATE_DIRECTIONS) else None
+    return Direction(name) if name else None
+
+
 def _mark(message: XfrmMessage) -> Mark | None:
     mark = message.attribute("XFRMA_MARK")
     return None if mark is None else Mark(value=mark["v"], mask=mark["m"])
@@ -270,8 +268,7 @@ def _algorithm(
 
 
 def _name(algorithm: Mapping[str, Any]) -> str:
-    name: bytes = algorithm["alg_name"]
-    return name.split(b"\0", 1)[0].decode("ascii", "replace")
+    return algorithm_name(algorithm["alg_name"])
 
 
 def _hash(algorithm: Mapping[str, Any]) -> str:

@@ -9,47 +9,43 @@ request, and needs ``CAP_NET_ADMIN``.
 from __future__ import annotations
 
 import errno
-import itertools
-import os
 import socket
-import struct
 import threading
 from typing import TYPE_CHECKING, Self
 
-from runbooks.xfrm.dump import (
-    NLMSG_DONE,
-    NLMSG_HEADER,
-    XfrmDumpError,
-    parse_policies,
-    parse_states,
-    split_messages,
+from runbooks.xfrm.columns import dump_columns
+from runbooks.xfrm.dump import parse_policies, parse_states
+from runbooks.xfrm.messages import DumpMessage, FlushMessage
+from runbooks.xfrm.program import (
+    NewPolicy,
+    NewState,
+    last_sent_message,
+    policy_id_message,
+    policy_message,
+    state_id_message,
+    state_message,
 )
-from runbooks.xfrm.messages import (
-    NETLINK_XFRM,
+from runbooks.xfrm.uapi import (
+    NLM_F_REPLACE,
+    NLMSG_HEADER,
     XFRM_MSG_DELPOLICY,
     XFRM_MSG_DELSA,
     XFRM_MSG_FLUSHPOLICY,
     XFRM_MSG_FLUSHSA,
     XFRM_MSG_GETPOLICY,
     XFRM_MSG_GETSA,
+    XFRM_MSG_NEWAE,
     XFRM_MSG_NEWPOLICY,
     XFRM_MSG_NEWSA,
     XFRM_MSG_UPDPOLICY,
-    DumpMessage,
-    FlushMessage,
+    XFRM_MSG_UPDSA,
 )
-from runbooks.xfrm.program import (
-    NewPolicy,
-    NewState,
-    policy_id_message,
-    policy_message,
-    state_id_message,
-    state_message,
-)
+from runbooks.xfrm.wire import XfrmDumpError, XfrmError, XfrmWire
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from runbooks.xfrm.columns import StateColumns
     from runbooks.xfrm.messages import XfrmMessage
     from runbooks.xfrm.model import Mark, XfrmPolicy, XfrmState
 
@@ -63,32 +59,6 @@ __all__ = [
     "parse_states",
 ]
 
-# include/uapi/linux/netlink.h
-_SOL_NETLINK = 270
-_NETLINK_CAP_ACK = 10
-_NETLINK_EXT_ACK = 11
-_NLMSG_ERROR = 2
-_NLMSGERR_ATTR_MSG = 1
-_NLM_F_REQUEST = 0x1
-_NLM_F_ACK = 0x4
-_NLM_F_DUMP_INTR = 0x10
-_NLM_F_ACK_TLVS = 0x200
-_NLM_F_DUMP = 0x300
-
-#: The kernel fills dump messages up to 32 KiB, whatever the buffer.
-_RECEIVE_BYTES = 65536
-#: Limit for a reply of a local kernel that answers within one system call.
-_RECEIVE_TIMEOUT_S = 10.0
-_DUMP_TRIES = 5
-
-
-class XfrmError(OSError):
-    """The kernel refused a request.
-
-    ``errno`` tells why, for example ``EEXIST`` for a state that is there
-    already and ``ESRCH`` for one that is not.
-    """
-
 
 class XfrmSocket:
     """A socket to the kernel's XFRM database of this network namespace.
@@ -100,22 +70,7 @@ class XfrmSocket:
     """
 
     def __init__(self) -> None:
-        try:
-            self._socket = socket.socket(
-                socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_XFRM
-            )
-        except OSError as error:
-            raise XfrmError(
-                error.errno,
-                f"cannot open an XFRM socket ({os.strerror(error.errno or 0)}): "
-                "is the kernel module xfrm_user there?",
-            ) from error
-        self._socket.settimeout(_RECEIVE_TIMEOUT_S)
-        # Answers must not carry requests back: those hold keys.
-        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
-        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_EXT_ACK, 1)
-        self._socket.bind((0, 0))
-        self._sequence = itertools.count(1)
+        self._wire = XfrmWire()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -131,7 +86,7 @@ class XfrmSocket:
 
     def close(self) -> None:
         """Close the socket; more than once does no harm."""
-        self._socket.close()
+        self._wire.close()
 
     def states(self) -> list[XfrmState]:
         """Read all XFRM states.
@@ -141,8 +96,22 @@ class XfrmSocket:
 
         Raises:
             XfrmError: The kernel refused, or the states kept changing.
+            XfrmDumpError: The kernel's answer is not understood.
         """
         return parse_states(self._dump(XFRM_MSG_GETSA, "read the XFRM states"))
+
+    def state_columns(self) -> StateColumns:
+        """Read all XFRM states, in columns: for thousands of them.
+
+        Returns:
+            The states in the kernel's order.
+
+        Raises:
+            XfrmError: The kernel refused, or the states kept changing.
+            XfrmDumpError: The kernel's answer is not understood.
+        """
+        with self._lock:
+            return dump_columns(self._wire)
 
     def policies(self) -> list[XfrmPolicy]:
         """Read all XFRM policies.
@@ -152,8 +121,40 @@ class XfrmSocket:
 
         Raises:
             XfrmError: The kernel refused, or the policies kept changing.
+            XfrmDumpError: The kernel's answer is not understood.
         """
         return parse_policies(self._dump(XFRM_MSG_GETPOLICY, "read the XFRM policies"))
+
+    def state(
+        self,
+        destination: str,
+        spi: int,
+        mark: Mark | None,
+        protocol: int = socket.IPPROTO_ESP,
+    ) -> XfrmState:
+        """Read the state that the kernel would take for a packet.
+
+        The kernel takes the first whose own mask lets the given mark through: it
+        may be another one than that with this very mark and mask.
+
+        Args:
+            destination: Outer destination address.
+            spi: Security parameter index.
+            mark: Mark and mask of the state.
+            protocol: Number of the IP protocol, ESP by default.
+
+        Returns:
+            The state.
+
+        Raises:
+            XfrmError: The kernel refused; ``ESRCH`` if there is no such state.
+        """
+        purpose = f"find {_state_text(destination, spi, mark)}"
+        identity = state_id_message(destination, spi, mark, protocol)
+        found = parse_states(self._request(XFRM_MSG_GETSA, identity, purpose))
+        if not found:
+            raise XfrmError(errno.ESRCH, f"cannot {purpose}: the answer is empty")
+        return found[0]
 
     def add_state(self, state: NewState) -> None:
         """Add a state.
@@ -171,6 +172,24 @@ class XfrmSocket:
             XFRM_MSG_NEWSA,
             state_message(state),
             f"add XFRM state {state.source} -> {state.destination} SPI {state.spi}",
+        )
+
+    def update_state(self, state: NewState) -> None:
+        """Change a state that is there.
+
+        The kernel takes over the output mark, and keeps key and counters: for
+        another key the state has to be deleted and added.
+
+        Args:
+            state: The state, told by destination, mark and SPI.
+
+        Raises:
+            XfrmError: The kernel refused; ``ESRCH`` if there is none.
+        """
+        self._request(
+            XFRM_MSG_UPDSA,
+            state_message(state),
+            f"update XFRM state {state.source} -> {state.destination} SPI {state.spi}",
         )
 
     def delete_state(
@@ -196,18 +215,34 @@ class XfrmSocket:
             XfrmError: The kernel refused; ``ESRCH`` if there is no such state,
                 ``ENOTUNIQ`` if it would delete one with another mark.
         """
-        wanted = f"XFRM state to {destination} SPI {spi} {_mark_text(mark)}"
-        identity = state_id_message(destination, spi, mark, protocol)
-        reply = self._request(XFRM_MSG_GETSA, identity, f"find {wanted}")
-        for found in parse_states(reply):
-            if found.mark != mark:
-                raise XfrmError(
-                    errno.ENOTUNIQ,
-                    f"will not delete {wanted}: the kernel would take the one "
-                    f"with {_mark_text(found.mark)} instead; delete that one first",
-                )
+        wanted = _state_text(destination, spi, mark)
+        found = self.state(destination, spi, mark, protocol)
+        if found.mark != mark:
+            raise XfrmError(
+                errno.ENOTUNIQ,
+                f"will not delete {wanted}: the kernel would take the one "
+                f"with {_mark_text(found.mark)} instead; delete that one first",
+            )
         identity = state_id_message(destination, spi, mark, protocol)
         self._request(XFRM_MSG_DELSA, identity, f"delete {wanted}")
+
+    def set_last_sent(self, state: XfrmState, oseq: int) -> None:
+        """Set the last number that a state has sent; the next one is one higher.
+
+        The state works on. Only for those without extended sequence numbers, for
+        which there is an end to reach.
+
+        Args:
+            state: The state.
+            oseq: The number, at most 2^32 - 1.
+
+        Raises:
+            ValueError: The state has extended sequence numbers.
+            XfrmError: The kernel refused; ``ESRCH`` if there is no such state.
+        """
+        purpose = f"set the last number of XFRM state to {state.destination}"
+        message = last_sent_message(state, oseq)
+        self._request(XFRM_MSG_NEWAE, message, purpose, NLM_F_REPLACE)
 
     def flush_states(self) -> None:
         """Delete every XFRM state, Cilium's or not.
@@ -279,79 +314,21 @@ class XfrmSocket:
             if error.errno != errno.ESRCH:
                 raise
 
-    def _request(self, kind: int, message: XfrmMessage, purpose: str) -> bytes:
-        return self._exchange(kind, _NLM_F_REQUEST | _NLM_F_ACK, message, purpose)[0]
+    def _request(
+        self, kind: int, message: XfrmMessage, purpose: str, flags: int = 0
+    ) -> bytes:
+        message.encode()
+        with self._lock:
+            body = bytes(message.data[NLMSG_HEADER.size :])
+            return self._wire.request(kind, body, purpose, flags)
 
     def _dump(self, kind: int, purpose: str) -> bytes:
-        for _ in range(_DUMP_TRIES):
-            reply, interrupted = self._exchange(
-                kind, _NLM_F_REQUEST | _NLM_F_DUMP, DumpMessage(), purpose
-            )
-            if not interrupted:
-                return reply
-        raise XfrmError(
-            errno.EAGAIN, f"cannot {purpose}: they changed during every attempt"
-        )
-
-    def _exchange(
-        self, kind: int, flags: int, message: XfrmMessage, purpose: str
-    ) -> tuple[bytes, bool]:
-        """Send one request and collect its reply.
-
-        Returns:
-            The messages of the reply, one behind the other, and whether a
-            change interrupted the dump.
-        """
         with self._lock:
-            sequence = next(self._sequence) & 0xFFFFFFFF
-            message["header"].update(type=kind, flags=flags, sequence_number=sequence)
-            message.encode()
-            reply = bytearray()
-            interrupted = False
-            try:
-                self._socket.sendto(message.data, (0, 0))
-                while True:
-                    received = self._socket.recv(_RECEIVE_BYTES)
-                    for reply_kind, reply_flags, number, raw in split_messages(
-                        received
-                    ):
-                        if number != sequence:
-                            continue  # What a request that timed out left behind.
-                        interrupted |= bool(reply_flags & _NLM_F_DUMP_INTR)
-                        if reply_kind in (_NLMSG_ERROR, NLMSG_DONE):
-                            _raise_refusal(raw, reply_kind, reply_flags, purpose)
-                            return bytes(reply), interrupted
-                        reply += raw
-            except XfrmError:
-                raise
-            except OSError as error:
-                raise XfrmError(
-                    error.errno or errno.ETIMEDOUT, f"cannot {purpose}: {error}"
-                ) from error
+            return bytes(self._wire.dump(kind, purpose, bytearray))
 
 
-def _raise_refusal(raw: bytes, kind: int, flags: int, purpose: str) -> None:
-    payload = raw[NLMSG_HEADER.size :]
-    code = -struct.unpack_from("=i", payload)[0] if len(payload) >= 4 else 0
-    if code == 0:
-        return
-    reason = os.strerror(code)
-    # Behind the error stands the request's header (without its body, see
-    # NETLINK_CAP_ACK), then what the kernel has to say in words.
-    skip = 4 + (NLMSG_HEADER.size if kind == _NLMSG_ERROR else 0)
-    words = _kernel_words(payload[skip:]) if flags & _NLM_F_ACK_TLVS else None
-    raise XfrmError(
-        code, f"cannot {purpose}: {reason}" + (f" ({words})" if words else "")
-    )
-
-
-def _kernel_words(attributes: bytes) -> str | None:
-    while len(attributes) >= 4:
-        length, kind = struct.unpack_from("=HH", attributes)
-        if kind == _NLMSGERR_ATTR_MSG:
-            return attributes[4:length].rstrip(b"\0").decode("utf-8", "replace")
-        attributes = attributes[max(4, (length + 3) & ~3) :]
-    return None
+def _state_text(destination: str, spi: int, mark: Mark | None) -> str:
+    return f"XFRM state to {destination} SPI {spi} {_mark_text(mark)}"
 
 
 def _mark_text(mark: Mark | None) -> str:

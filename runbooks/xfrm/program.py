@@ -12,20 +12,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runbooks.xfrm.messages import (
+    PolicyIdMessage,
+    PolicyMessage,
+    SecretBytes,
+    StateEventMessage,
+    StateIdMessage,
+    StateMessage,
+)
+from runbooks.xfrm.uapi import (
     MODES,
     POLICY_ACTIONS,
     POLICY_DIRECTIONS,
     XFRM_INF,
     XFRM_STATE_ESN,
-    PolicyIdMessage,
-    PolicyMessage,
-    SecretBytes,
-    StateIdMessage,
-    StateMessage,
 )
 
 if TYPE_CHECKING:
-    from runbooks.xfrm.model import Direction, Mark, XfrmTemplate
+    from runbooks.xfrm.model import Direction, Mark, XfrmState, XfrmTemplate
 
 #: A window up to this fits the state itself; a larger one needs the ESN context.
 LEGACY_REPLAY_WINDOW_MAX = 32
@@ -173,6 +176,41 @@ def state_id_message(
     message = StateIdMessage()
     message.update(daddr=packed, spi=spi, family=family, proto=protocol)
     message["attrs"] = [] if mark is None else [_mark_attribute(mark)]
+    return message
+
+
+def last_sent_message(state: XfrmState, oseq: int) -> StateEventMessage:
+    """Write NEWAE that sets the last number that a state has sent.
+
+    Args:
+        state: The state.
+        oseq: The number.
+
+    Returns:
+        The message without its header.
+
+    Raises:
+        ValueError: The state has extended sequence numbers, which stand elsewhere.
+    """
+    if state.esn:
+        raise ValueError(
+            f"XFRM state {state.source} -> {state.destination} SPI {state.spi} has "
+            "extended sequence numbers"
+        )
+    family, packed = pack_address(state.destination)
+    message = StateEventMessage()
+    message.update(
+        daddr=packed,
+        spi=state.spi,
+        family=family,
+        proto=socket.IPPROTO_ESP,
+        saddr=pack_address(state.source)[1],
+        reqid=state.reqid,
+    )
+    replay = {"oseq": oseq, "seq": state.seq, "bitmap": 0}
+    message["attrs"] = [("XFRMA_REPLAY_VAL", replay)]
+    if state.mark is not None:
+        message["attrs"].append(_mark_attribute(state.mark))
     return message
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from kubernetes import client
 
 from runbooks.collect.agent_exec import AgentExec, Answer, ExecError
+from runbooks.collect.api import AbsentError
 from runbooks.collect.cluster import ClusterReader
 from runbooks.collect.node_files import NodeFile
 from runbooks.collect.pod import script
@@ -82,6 +83,9 @@ class MadeUpCluster:
     def daemonset(self, _namespace):
         return {}
 
+    def secret(self, _namespace):
+        raise AbsentError("There is none.")
+
     # The nodes.
 
     def reader(self, monkeypatch):
@@ -93,7 +97,13 @@ class MadeUpCluster:
 
         monkeypatch.setattr(AgentExec, "ask", ask)
         api = type("Api", (), {})()
-        for call in ("agents", "cilium_nodes", "config_map", "daemonset"):
+        for call in (
+            "agents",
+            "cilium_nodes",
+            "config_map",
+            "daemonset",
+            "secret",
+        ):
             setattr(api, call, getattr(self, call))
         api.nodes, api.settings = self.nodes_, self.settings
         return ClusterReader(api)

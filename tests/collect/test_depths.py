@@ -332,7 +332,7 @@ def test_hanging_pod_hides_no_other_and_is_not_waited_for_twice(check, cluster):
 def test_missing_right_is_named_once_where_no_pod_may_be_entered(check, size):
     cluster = MadeUpCluster(size)
     for node in cluster.nodes.values():
-        node.error = ExecRefusedError("get on pods/exec")
+        node.error = ExecRefusedError("get on pods/exec", "kube-system")
 
     with pytest.raises(NotPermittedError, match="right to get on pods/exec in names"):
         check(cluster)
@@ -341,7 +341,7 @@ def test_missing_right_is_named_once_where_no_pod_may_be_entered(check, size):
 @pytest.mark.parametrize("size", [3, 40, LARGE])
 def test_pod_that_may_not_be_entered_hides_no_other(check, size):
     cluster = MadeUpCluster(size)
-    cluster.nodes["n2"].error = ExecRefusedError("get on pods/exec")
+    cluster.nodes["n2"].error = ExecRefusedError("get on pods/exec", "kube-system")
 
     diagnosis = check(cluster)
 

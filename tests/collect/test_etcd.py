@@ -339,15 +339,18 @@ def test_check_that_is_given_etcd_tells_the_cause_where_the_pods_do_not(
     three_nodes(client, {"n1": hours_before, "n3": hours_before, "n2": came_back})
     arguments = ["--kubeconfig", str(kubeconfig), "--interval", "0"]
 
-    def causes(*command):
-        result = CliRunner().invoke(app, [*command, "--output", "json"])
-        assert result.exit_code == 1
-        return {f["cause"] for f in json.loads(result.stdout)["findings"]}
+    def causes(folder, *options):
+        written = CliRunner().invoke(
+            app, ["snapshot", *arguments, *options, "-o", str(folder)]
+        )
+        assert written.exit_code == 0
+        checked = CliRunner().invoke(
+            app, ["check", "--snapshot", str(folder), "--output", "json"]
+        )
+        assert checked.exit_code == 1
+        return {f["cause"] for f in json.loads(checked.stdout)["findings"]}
 
-    assert causes("check", *arguments) == {None}
-    with_etcd = [*arguments, "--etcd-endpoint", etcd]
-    assert causes("check", *with_etcd) == {"kvstore-lease-expired"}
-    folder = str(tmp_path / "s")
-    CliRunner().invoke(app, ["snapshot", *with_etcd, "-o", folder])
-    assert causes("check", "--snapshot", folder) == {"kvstore-lease-expired"}
+    assert causes(tmp_path / "without") == {None}
+    with_etcd = causes(tmp_path / "with", "--etcd-endpoint", etcd)
+    assert with_etcd == {"kvstore-lease-expired"}
     assert agents["reads"]

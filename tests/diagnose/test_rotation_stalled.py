@@ -136,6 +136,15 @@ def test_node_that_takes_up_the_key_between_the_samples_is_not_stalled():
     assert stalled(cluster.twice(arrives)) == []
 
 
+def test_rotation_that_begins_between_the_samples_has_not_stalled():
+    cluster = make_cluster(3)
+
+    def begin():
+        cluster.rotate(4, NOW)
+
+    assert diagnose(cluster.twice(begin)).alarming == ()
+
+
 def test_sender_that_goes_on_with_what_its_receiver_removed_is_critical():
     cluster = make_cluster(3)
     cluster.rotate(4, NOW - 400)

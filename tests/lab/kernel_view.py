@@ -13,14 +13,10 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from runbooks.xfrm.dump import NLMSG_DONE, address_text, split_messages
-from runbooks.xfrm.messages import (
-    XFRM_MSG_NEWPOLICY,
-    XFRM_MSG_NEWSA,
-    PolicyMessage,
-    SecretBytes,
-    StateMessage,
-)
+from runbooks.xfrm.dump import address_text
+from runbooks.xfrm.messages import PolicyMessage, SecretBytes, StateMessage
+from runbooks.xfrm.uapi import NLMSG_DONE, XFRM_MSG_NEWPOLICY, XFRM_MSG_NEWSA
+from runbooks.xfrm.wire import split_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +31,7 @@ _LAST_USED = "XFRMA_LASTUSED"
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _DUMP = """
 import base64
-from runbooks.xfrm.messages import XFRM_MSG_GETPOLICY, XFRM_MSG_GETSA
+from runbooks.xfrm.uapi import XFRM_MSG_GETPOLICY, XFRM_MSG_GETSA
 from runbooks.xfrm.netlink import XfrmSocket
 for kind in (XFRM_MSG_GETSA, XFRM_MSG_GETPOLICY):
     print(base64.b64encode(XfrmSocket()._dump(kind, "read")).decode())

@@ -6,26 +6,17 @@ Native routing and both families: ESP travels over IPv6 here, too.
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
 from runbooks.lab.heal import heal
 from runbooks.lab.reading import read_states, wait_until
 from runbooks.xfrm.keys import hash_key_bytes, parse_key
-from tests.conftest import start_lab
 
 pytestmark = pytest.mark.lab
 NODES = ("node1", "node2")
 PAIRS = [("node1", "node2"), ("node2", "node1")]
 KEY_FILE = "/etc/ipsec/keys"
-
-
-@pytest.fixture(scope="module")
-def legacy_lab():
-    options = ("--legacy-sa", "--ipv6", "--nodes", "2", "--rotation-duration", "4")
-    with start_lab(f"legacy-{os.getpid()}", *options) as running:
-        yield running
 
 
 def key_file(lab):

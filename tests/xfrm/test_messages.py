@@ -9,21 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbooks.xfrm.dump import (
-    XfrmDumpError,
-    parse_policies,
-    parse_states,
-    split_messages,
-)
+from runbooks.xfrm.dump import parse_policies, parse_states
 from runbooks.xfrm.messages import (
-    XFRM_MSG_NEWPOLICY,
-    XFRM_MSG_NEWSA,
-    AeadAlgorithm,
     PolicyIdMessage,
     PolicyMessage,
     StateIdMessage,
     StateMessage,
 )
+from runbooks.xfrm.messages.attributes import AeadAlgorithm
 from runbooks.xfrm.model import Direction, Mark, XfrmTemplate, hash_key_bytes
 from runbooks.xfrm.program import (
     NewPolicy,
@@ -33,6 +26,8 @@ from runbooks.xfrm.program import (
     state_id_message,
     state_message,
 )
+from runbooks.xfrm.uapi import XFRM_MSG_NEWPOLICY, XFRM_MSG_NEWSA
+from runbooks.xfrm.wire import XfrmDumpError, split_messages
 
 from .conftest import RECORDINGS
 

@@ -6,15 +6,18 @@ import struct
 
 import pytest
 
+from runbooks.xfrm.dump import parse_states
 from runbooks.xfrm.model import Direction, Mark
 from runbooks.xfrm.netlink import NewPolicy, NewState, XfrmError, XfrmSocket
 from runbooks.xfrm.program import state_message
+from runbooks.xfrm.wire import XfrmDumpError
 
 from .conftest import RECORDINGS
 
 ALIEN_SEQUENCE = 0xDEAD
 MULTI, DUMP_INTERRUPTED, ACK_TLVS = 0x2, 0x10, 0x200
-ERROR, DONE, NEWSA, DELSA, GETSA = 2, 3, 0x10, 0x11, 0x12
+ERROR, DONE, OVERRUN, NEWSADINFO = 2, 3, 4, 0x22
+NEWSA, DELSA, GETSA, UPDSA = 0x10, 0x11, 0x12, 0x1A
 STATES = (RECORDINGS / "broken/n2/xfrm_getsa.nlmsg").read_bytes()
 KEY = bytes(range(20))
 MARK = Mark(0x168D3E00, 0xFFFFFF00)
@@ -56,9 +59,12 @@ class Kernel:
         self.replies = []
         self.requests = []
         self.waiting = []
+        self.sender = 0
+        self.opened = 0
 
-    def settimeout(self, _):
-        pass
+    def open(self, *_):
+        self.opened += 1
+        return self
 
     def setsockopt(self, *_):
         pass
@@ -67,18 +73,32 @@ class Kernel:
         pass
 
     def close(self):
-        pass
+        self.waiting = []
 
     def sendto(self, data, _):
         self.requests.append(bytes(data))
         (number,) = struct.unpack_from("=I", data, 8)
         for packet in self.replies.pop(0):
-            self.waiting.append(b"".join(one(number) for one in packet))
+            if isinstance(packet, OSError):
+                self.waiting.append(packet)
+            else:
+                self.waiting.append(b"".join(one(number) for one in packet))
 
-    def recv(self, _):
+    def recvmsg_into(self, targets):
         if not self.waiting:
-            raise TimeoutError("timed out")
-        return self.waiting.pop(0)
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        data = self.waiting.pop(0)
+        if isinstance(data, OSError):
+            raise data
+        cut = data[: len(targets[0])]
+        targets[0][: len(cut)] = cut
+        flags = socket.MSG_TRUNC if len(cut) < len(data) else 0
+        return len(cut), [], flags, (self.sender, 0)
+
+    def setting_memory_aside(self, count):
+        """First of all a program asks how many there are."""
+        payload = struct.pack("=IHHI", 0, 8, 1, count)
+        self.replies.insert(0, [[message(NEWSADINFO, payload), acknowledgment()]])
 
     def kinds(self):
         return [struct.unpack_from("=H", request, 4)[0] for request in self.requests]
@@ -87,7 +107,7 @@ class Kernel:
 @pytest.fixture
 def kernel(monkeypatch):
     played = Kernel()
-    monkeypatch.setattr(socket, "socket", lambda *_: played)
+    monkeypatch.setattr(socket, "socket", played.open)
     return played
 
 
@@ -203,7 +223,7 @@ def test_refused_policy_is_named(kernel):
 def test_silent_kernel_is_an_error_and_not_a_hang(kernel):
     kernel.replies = [[]]
 
-    with XfrmSocket() as xfrm, pytest.raises(XfrmError, match="timed out") as refusal:
+    with XfrmSocket() as xfrm, pytest.raises(XfrmError, match="no answer") as refusal:
         xfrm.policies()
 
     assert refusal.value.errno == errno.ETIMEDOUT
@@ -219,3 +239,157 @@ def test_kernel_without_xfrm_is_named(monkeypatch):
         XfrmSocket()
 
     assert refusal.value.errno == errno.EPROTONOSUPPORT
+
+
+def done(code=0, flags=MULTI):
+    return message(DONE, struct.pack("=i", -code), flags)
+
+
+LOST = OSError(errno.ENOBUFS, "No buffer space available")
+
+
+def test_dump_that_lost_messages_is_read_again_on_a_fresh_socket(kernel):
+    kernel.replies = [
+        [recorded_states()[:3], LOST],
+        [[*recorded_states()], [done()]],
+    ]
+
+    with XfrmSocket() as xfrm:
+        assert len(xfrm.states()) == 8
+    assert kernel.kinds() == [GETSA, GETSA]
+    assert kernel.opened == 2
+
+
+def test_columns_of_an_interrupted_dump_hold_each_state_once(kernel):
+    interrupted = [*recorded_states()[:3], done(flags=MULTI | DUMP_INTERRUPTED)]
+    kernel.replies = [[interrupted], [[*recorded_states(), done()]]]
+    kernel.setting_memory_aside(8)
+
+    with XfrmSocket() as xfrm:
+        columns = xfrm.state_columns()
+
+    assert columns.to_states() == parse_states(STATES)
+
+
+def test_interruption_is_noticed_on_any_message_of_a_dump(kernel):
+    first = recorded_states(DUMP_INTERRUPTED)
+    kernel.replies = [[first, [done()]], [[*recorded_states()], [done()]]]
+
+    with XfrmSocket() as xfrm:
+        assert len(xfrm.states()) == 8
+    assert kernel.kinds() == [GETSA, GETSA]
+
+
+@pytest.mark.parametrize(
+    "loss", [LOST, [done(errno.ENOBUFS)], [message(OVERRUN, bytes(4))]]
+)
+def test_dump_that_always_loses_messages_is_an_error(kernel, loss):
+    kernel.replies = [[recorded_states()[:3], loss]] * 9
+
+    with XfrmSocket() as xfrm, pytest.raises(XfrmError, match="lost") as refusal:
+        xfrm.states()
+
+    assert refusal.value.errno == errno.ENOBUFS
+    assert len(kernel.requests) == 5
+
+
+def test_dump_that_fails_half_way_is_an_error(kernel):
+    kernel.replies = [[recorded_states()[:3], [done(errno.ENOMEM)]]]
+
+    with XfrmSocket() as xfrm, pytest.raises(XfrmError) as refusal:
+        xfrm.states()
+
+    assert refusal.value.errno == errno.ENOMEM
+
+
+def test_dump_without_an_end_is_an_error(kernel):
+    kernel.replies = [[recorded_states()]]
+    kernel.setting_memory_aside(8)
+
+    with XfrmSocket() as xfrm, pytest.raises(XfrmError, match="no answer") as refusal:
+        xfrm.state_columns()
+
+    assert refusal.value.errno == errno.ETIMEDOUT
+
+
+@pytest.mark.parametrize("length", [1, 15, 17, 300, 519])
+def test_short_read_is_refused(kernel, length):
+    kernel.replies = [[[lambda _: STATES[:length]]]]
+
+    with XfrmSocket() as xfrm, pytest.raises(XfrmDumpError):
+        xfrm.states()
+
+
+def test_empty_read_is_an_error(kernel):
+    kernel.replies = [[[]]]
+
+    with XfrmSocket() as xfrm, pytest.raises(XfrmError, match="empty"):
+        xfrm.states()
+
+
+def test_answer_longer_than_the_buffer_is_an_error_and_not_half_believed(kernel):
+    kernel.replies = [[recorded_states() * 16, [done()]]]
+
+    with XfrmSocket() as xfrm, pytest.raises(XfrmError, match="65536") as refusal:
+        xfrm.states()
+
+    assert refusal.value.errno == errno.EMSGSIZE
+
+
+def test_answer_of_another_program_is_passed_over(kernel):
+    kernel.replies = [[[*recorded_states(), done()]]]
+    kernel.sender = 4711
+
+    with XfrmSocket() as xfrm, pytest.raises(XfrmError, match="no answer"):
+        xfrm.states()
+
+
+def test_late_dump_of_an_earlier_request_is_passed_over(kernel):
+    late = [message(NEWSA, STATES[16:520], MULTI, ALIEN_SEQUENCE)] * 2
+    mixed = [late[0], *recorded_states(), message(DONE, bytes(4), MULTI)]
+    kernel.replies = [[late, mixed]]
+    kernel.setting_memory_aside(8)
+
+    with XfrmSocket() as xfrm:
+        assert len(xfrm.state_columns()) == 8
+
+
+def test_large_dump_comes_whole_through_the_small_buffer(kernel):
+    datagrams = [recorded_states() * 7] * 40
+    kernel.replies = [[*datagrams, [done()]]] * 2
+    kernel.setting_memory_aside(8)
+
+    with XfrmSocket() as xfrm:
+        columns = xfrm.state_columns()
+        states = xfrm.states()
+
+    assert len(columns) == len(states) == 8 * 7 * 40
+    assert columns.to_states() == states
+
+
+def test_error_cut_short_is_refused(kernel):
+    kernel.replies = [[[message(ERROR, b"\0\0")]]]
+
+    with XfrmSocket() as xfrm, pytest.raises(XfrmDumpError, match="cut short"):
+        xfrm.flush_states()
+
+
+def test_state_that_the_kernel_would_take_is_read(kernel):
+    kernel.replies = [[[found(MARK), acknowledgment()]], [[acknowledgment()]]]
+
+    with XfrmSocket() as xfrm:
+        assert xfrm.state("10.0.0.2", 3, MARK).mark == MARK
+        with pytest.raises(XfrmError, match="empty"):
+            xfrm.state("10.0.0.2", 3, MARK)
+
+
+def test_state_is_updated_and_named_where_there_is_none(kernel):
+    kernel.replies = [[[acknowledgment()]], [[acknowledgment(errno.ESRCH)]]]
+
+    with XfrmSocket() as xfrm:
+        xfrm.update_state(STATE)
+        with pytest.raises(XfrmError, match=r"10\.0\.0\.1 -> 10\.0\.0\.2") as refusal:
+            xfrm.update_state(STATE)
+
+    assert kernel.kinds() == [UPDSA, UPDSA]
+    assert refusal.value.errno == errno.ESRCH

@@ -9,4 +9,5 @@ part cat--proc-net-xfrm_stat counters
 part cat--proc-sys-kernel-random-boot_id cat /proc/sys/kernel/random/boot_id
 part cilium-dbg-version version
 part cilium-dbg-encrypt-status--o-json keys_in_use
+part cilium-dbg-status store_status
 exit 0

@@ -46,9 +46,6 @@ addresses() {
   ip a | awk '/^[0-9]/ { name = $0; next } $1 ~ /^inet/ && /scope global/ { print name; print }'
 }
 
-# One line says whether the agent reaches its key-value store.
-store() { agent status | sed -n '/^KVStore:/p'; }
-
 part date clock
 part xfrm-compact states "$1" "$2"
 part cat--proc-net-xfrm_stat counters
@@ -57,6 +54,6 @@ part cat--proc-sys-kernel-random-boot_id cat /proc/sys/kernel/random/boot_id
 part ip-a addresses
 part xfrm-policies policies
 part cilium-dbg-version version
-part cilium-dbg-status store
 part cilium-dbg-encrypt-status--o-json keys_in_use
+part cilium-dbg-status store_status
 exit 0

@@ -23,6 +23,14 @@ version() {
   agent version | while read -r word number _; do echo "$word $number"; done
 }
 
+# One line says whether the agent reaches its key-value store.
+store_status() {
+  local line
+  agent status | while IFS= read -r line; do
+    case $line in KVStore:*) echo "${line:0:250}" ;; esac
+  done
+}
+
 keys_in_use() {
   local status
   status=$(agent encrypt status -o json) || return

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
+from runbooks.duration import parse_duration_s
 from runbooks.lab.agent.agent import Agent
 from runbooks.lab.agent.api import serve
 from runbooks.lab.agent.config import AgentConfig
@@ -25,8 +27,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--enable-ipsec-key-watcher", choices=("true", "false"), default="true"
     )
+    parser.add_argument("--ipsec-key-rotation-duration", type=parse_duration_s)
     flags = parser.parse_args(argv)
     config = AgentConfig.read(flags.config)
+    if (duration_s := flags.ipsec_key_rotation_duration) is not None:
+        config = replace(config, rotation_duration_s=duration_s)
     watches_key = flags.enable_ipsec_key_watcher == "true"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 # The module itself: in a node's kernel, there is no time for the rest of pyroute2.
 from pyroute2.iproute.linux import IPRoute
 
+from runbooks.lab.agent.cilium_host import cilium_internal_ip
 from runbooks.lab.agent.datapath import Datapath, sending_spi
 from runbooks.lab.agent.ipsec import MODULE as IPSEC_MODULE
 from runbooks.lab.agent.ipsec import Ipsec
@@ -52,7 +53,9 @@ class Agent:
         self._old_keys: dict[int, float] = {}
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._deletions: dict[str, threading.Timer] = {}
-        self._datapath = Datapath(config, IPRoute())
+        ipr = IPRoute()
+        self._cilium_ip = cilium_internal_ip(ipr) or config.cilium_ip
+        self._datapath = Datapath(config, ipr)
         shape = Legacy() if config.legacy_sa else Present(overlay=config.overlay)
         self._ipsec = Ipsec(self.own(), XfrmSocket(), shape)
         hooks = Hooks(
@@ -69,7 +72,7 @@ class Agent:
             name=self.config.node,
             cluster=self.config.cluster,
             node_ip=self.config.node_ip,
-            cilium_ip=self.config.cilium_ip,
+            cilium_ip=self._cilium_ip,
             pod_cidr=self.config.pod_cidr,
             spi=self.key.key_id,
             boot_id=self.boot_id,
@@ -281,8 +284,10 @@ class Agent:
 
     def _every(self, interval_s: float, job: Callable[[], None]) -> None:
         def tick() -> None:
+            due_s = time.monotonic()
             while True:
-                time.sleep(interval_s)
+                due_s += interval_s
+                time.sleep(max(0.0, due_s - time.monotonic()))
                 self._work.put(job)
 
         self._in_background(tick)

@@ -41,6 +41,8 @@ class Ipsec:
         self._own = own
         self._xfrm = xfrm
         self._shape = shape
+        #: States that were seen in the kernel since one was last deleted.
+        self._seen: set[_Identity] = set()
 
     def ensure_base_policies(self) -> None:
         """The catch-alls and the default-drop that every node has."""
@@ -56,13 +58,19 @@ class Ipsec:
         """
         own, shape = self._own, self._shape
         for tunnel in shape.tunnels(own, peer.node):
-            for state in states(shape, own, peer, tunnel, key):
-                self._ensure_state(state, rebooted=rebooted)
+            inbound, outbound = states(shape, own, peer, tunnel, key)
+            self._ensure_state(inbound, rebooted=rebooted)
+            if not self._ensure_state(outbound, rebooted=rebooted):
+                continue  # cilium-agent leaves the policy of such a state as it was
             self._xfrm.update_policy(outbound_policy(tunnel, peer, key.key_id))
         for policy in shape.inbound_policies(own, peer.node):
             self._xfrm.update_policy(policy)
 
-    def _ensure_state(self, state: NewState, *, rebooted: bool) -> None:
+    def _ensure_state(self, state: NewState, *, rebooted: bool) -> bool:
+        """Make sure of a state; false if another source's is in its place.
+
+        The kernel tells states apart by all but the source.
+        """
         # Without ESN no boot ID is in the key, so that nothing has changed.
         if rebooted and state.esn:
             self._delete(state.destination, state.spi, state.mark)
@@ -71,6 +79,19 @@ class Ipsec:
         except OSError as error:
             if error.errno != errno.EEXIST:
                 raise
+            if _identity(state) not in self._seen:
+                self._seen = {_identity(s) for s in self._xfrm.states()}
+            if _identity(state) not in self._seen:
+                log(
+                    "unable to replace local state: file exists",
+                    level="error",
+                    module=MODULE,
+                    sourceIP=state.source,
+                    destinationIP=state.destination,
+                    spi=state.spi,
+                )
+                return False
+        return True
 
     def forget_node_id(self, node_id: int) -> None:
         """Delete every state and policy that carries a node ID, in all SPIs."""
@@ -115,6 +136,7 @@ class Ipsec:
         return [s for s in self._xfrm.states() if s.direction]
 
     def _delete(self, destination: str, spi: int, mark: Mark | None) -> None:
+        self._seen.clear()
         try:
             self._xfrm.delete_state(destination, spi, mark)
         except OSError as error:
@@ -130,3 +152,11 @@ class Ipsec:
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
+
+
+#: Source, destination, SPI and mark.
+_Identity = tuple[str, str, int, "Mark | None"]
+
+
+def _identity(state: NewState | XfrmState) -> _Identity:
+    return state.source, state.destination, state.spi, state.mark

@@ -46,6 +46,11 @@ def break_for(lab: Lab, name: str, *, how: str = "", amount: str = "") -> Break:
             f"{lab.mode} mode; start another one: "
             f"ipsec-runbooks lab up --name {mode} --mode {mode}"
         )
+    if found.legacy and not lab.legacy_sa:
+        raise LabError(
+            f"{name} happens with states without extended sequence numbers only; "
+            "start another lab: ipsec-runbooks lab up --name legacy --legacy-sa"
+        )
     if how and how not in found.ways:
         ways = f"--how is {' or '.join(found.ways)}" if found.ways else "it has one way"
         raise LabError(f"{name} can't be made by {how!r}: {ways}")

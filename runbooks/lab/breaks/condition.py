@@ -52,6 +52,7 @@ class Break:
     Attributes:
         kind: What it does to the cluster.
         summary: What it is, in a line.
+        sees: What it shows in the kernels' own numbers, in reStructuredText.
         page: The page that is about it, below ``docs/``, without its suffix.
         make: Makes it happen; returns when it stands.
         undo: Takes back what no rotation would: a held key, a bad wire.
@@ -64,6 +65,7 @@ class Break:
 
     kind: Kind
     summary: str
+    sees: str
     page: str
     make: Callable[[Situation], None]
     undo: Callable[[Situation], None] = nothing_to_undo

@@ -26,18 +26,21 @@ def render_breaks(breaks: Mapping[str, Break]) -> str:
         lines = [heading]
         for name, found in breaks.items():
             if found.kind is kind:
-                lines += [f"  {name}{_choices(found)}", f"      {found.summary}"]
-                lines += [f"      {_needs(found)}docs/{found.page}"]
+                needs = f"needs lab up {labs(found)}; " if labs(found) else ""
+                lines += [f"  {name}{choices(found)}", f"      {found.summary}"]
+                lines += [f"      {needs}docs/{found.page}"]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
 
-def _choices(found: Break) -> str:
+def choices(found: Break) -> str:
+    """What may stand behind a break's name: an amount, a way."""
     ways = f" [--how {'|'.join(found.ways)}]" if found.ways else ""
     return (f" [{found.amount}]" if found.amount else "") + ways
 
 
-def _needs(found: Break) -> str:
+def labs(found: Break) -> str:
+    """Options of ``lab up`` that a break needs; empty where any lab does."""
     needs = [f"--mode {m}" for m in found.modes if len(found.modes) < len(MODES)]
     needs += ["--legacy-sa"] if found.legacy else []
-    return f"needs lab up {' '.join(needs)}; " if needs else ""
+    return " ".join(needs)

@@ -89,7 +89,7 @@ class AgentProcess:
         self._waiter: asyncio.Task[None] | None = None
         self._started_s: float | None = None
         self._last: dict[str, Any] | None = None
-        self._ready = False
+        self._ready_s: float | None = None
         self._announced: dict[str, Any] | None = None
         self._changes = asyncio.Condition()
         #: Counts the changes of the status.
@@ -124,7 +124,8 @@ class AgentProcess:
         """How the agent fares: running, ready, since when, how the last ended."""
         return {
             "running": self._process is not None,
-            "ready": self._ready,
+            "ready": self._ready_s is not None,
+            "ready_s": self._ready_s,
             "pid": self._process.pid if self._process else None,
             "started_s": self._started_s,
             "last": self._last,
@@ -144,7 +145,7 @@ class AgentProcess:
     async def _wait(self, process: Program) -> None:
         while line := await process.output.readline():
             if line == b"ready\n":
-                self._ready = True
+                self._ready_s = time.time()
             else:
                 # What the node's CiliumNode is to say.
                 self._announced = json.loads(line)
@@ -155,7 +156,7 @@ class AgentProcess:
             "finished_s": time.time(),
             "code": code if code >= 0 else 128 - code,
         }
-        self._process, self._ready = None, False
+        self._process, self._ready_s = None, None
         await self._tell()
 
 

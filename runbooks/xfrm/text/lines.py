@@ -6,11 +6,10 @@ What wraps a dump is taken off here: cilium-bugtool's Markdown, its
 
 from __future__ import annotations
 
-import calendar
 import ipaddress
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runbooks.xfrm.model import Mark
@@ -189,7 +188,7 @@ class Line:
             read = datetime.fromisoformat(text)
         except ValueError:
             raise self.error("a time is missing or malformed") from None
-        return calendar.timegm(read.timetuple()) - utc_offset_s
+        return int(read.replace(tzinfo=UTC).timestamp()) - utc_offset_s
 
 
 def entries(text: str) -> list[list[Line]]:

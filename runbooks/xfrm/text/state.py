@@ -25,8 +25,8 @@ _AFTER_ALGORITHM = re.compile(
     r"( (?P<icv>[0-9]{1,9}))?",
     re.ASCII | re.IGNORECASE,
 )
-#: Of these, iproute2 always prints the SPI.
-_WITH_SPI = ("esp", "ah", "comp")
+#: Of these, iproute2 prints no SPI without -s where there is none.
+_WITHOUT_SPI = re.compile(r"route2|hao|ipsec-any|[0-9]{1,3}", re.ASCII)
 _BITMAP_WORD = re.compile(r"[0-9a-f]{8}", re.ASCII)
 _COUNT = re.compile(r"([0-9]{1,20})\((bytes|packets)\),?", re.ASCII)
 
@@ -176,12 +176,12 @@ class StateReader:
 
     def _read_identity(self, line: Line) -> None:
         values = pairs(line.words)
-        if values.get("proto", "esp") not in _WITH_SPI:
-            values.setdefault("spi", "0")  # not printed for those, without -s
+        if _WITHOUT_SPI.fullmatch(values.get("proto", "")):
+            values.setdefault("spi", "0")
         if not {"spi", "reqid", "mode"} <= values.keys():
             raise line.error(CUT_OFF)
         # With -s, numbers come in both notations: 0x00000007(7).
-        self._detailed = "(" in values["spi"]
+        self._detailed = "(" in values["spi"] + values["reqid"]
         self.fields["spi"] = line.number_in(values["spi"].partition("(")[0])
         self.fields["reqid"] = line.number_in(values["reqid"].partition("(")[0])
         self.fields["mode"] = values["mode"]

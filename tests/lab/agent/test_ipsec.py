@@ -135,3 +135,29 @@ def test_old_keys_go_from_both_families_and_the_catch_alls_stay(kernel):
     ipsec.reclaim(4, keep=set())
     assert set(kernel.made) == states
     assert set(kernel.rules) == policies
+
+
+def test_a_state_of_another_source_in_its_place_is_left_with_its_policy(kernel):
+    Ipsec(OWN, kernel, Present(overlay=False)).ensure_peer(
+        Peer(PEER, 5), KEY, rebooted=False
+    )
+    rules, made = dict(kernel.rules), dict(kernel.made)
+    moved = replace(OWN, cilium_ip="10.20.1.105")
+    Ipsec(moved, kernel, Present(overlay=False)).ensure_peer(
+        Peer(PEER, 5), KEY, rebooted=False
+    )
+    assert kernel.rules == rules
+    (new,) = [s for known_by, s in kernel.made.items() if known_by not in made]
+    assert (new.source, new.destination) == (PEER.cilium_ip, moved.cilium_ip)
+
+
+def test_a_peer_at_another_address_gets_an_outbound_state_beside_the_old_one(kernel):
+    ipsec = Ipsec(OWN, kernel, Present(overlay=False))
+    ipsec.ensure_peer(Peer(PEER, 5), KEY, rebooted=False)
+    moved = replace(PEER, cilium_ip="10.20.2.105")
+    ipsec.ensure_peer(Peer(moved, 5), KEY, rebooted=False)
+    ends = {(s.source, s.destination) for s in kernel.made.values() if s.spi == 3}
+    assert (OWN.cilium_ip, moved.cilium_ip) in ends
+    assert (moved.cilium_ip, OWN.cilium_ip) not in ends
+    (policy,) = [p for (_, to, _), p in kernel.rules.items() if to == PEER.pod_cidr]
+    assert policy.template.destination == moved.cilium_ip

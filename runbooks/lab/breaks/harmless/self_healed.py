@@ -56,23 +56,24 @@ def undo(situation: Situation) -> None:
 
 def _send(situation: Situation, peer: str, count: int) -> None:
     client = situation.client
-    target = client.lab.node(situation.node).pod_ip
-    client.ask("traffic", action="burst", node=peer, peer=target, count=count)
+    for target in client.lab.pod_ips(client.lab.node(situation.node)):
+        client.ask("traffic", action="burst", node=peer, peer=target, count=count)
 
 
 def _gap(situation: Situation, peer: str) -> int:
-    """How far a peer's number is behind what the node has seen of it; 0 if not.
+    """How far a peer's numbers are behind what the node has seen of it; 0 if not.
 
     The receiver is read first: what is on its way would look like a gap otherwise.
     """
     client, node = situation.client, situation.node
-    ends = tuple(client.lab.esp_address(client.lab.node(n)) for n in (peer, node))
-    seen, sent = (
-        {
-            s.spi: s.seq if direction is Direction.IN else s.oseq
-            for s in read_states(client, holder)
-            if (s.source, s.destination, s.direction) == (*ends, direction)
-        }
-        for holder, direction in ((node, Direction.IN), (peer, Direction.OUT))
+    seen = {
+        (s.source, s.destination, s.spi): s.seq
+        for s in read_states(client, node)
+        if s.direction is Direction.IN
+    }
+    gaps = (
+        seen.get((s.source, s.destination, s.spi), 0) - s.oseq
+        for s in read_states(client, peer)
+        if s.direction is Direction.OUT
     )
-    return max([0, *(seen.get(spi, 0) - oseq for spi, oseq in sent.items())])
+    return max([0, *gaps])

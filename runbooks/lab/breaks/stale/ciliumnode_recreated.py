@@ -1,4 +1,4 @@
-"""A CiliumNode that is deleted, and made again by its node's restarted agent.
+"""A CiliumNode that is deleted, and made again by its node's agent.
 
 Peers delete their states at once and make fresh ones when the object is back;
 the node's own states outlive both.
@@ -14,11 +14,21 @@ from runbooks.lab.breaks.numbers import (
     wait_until_forgotten,
     wait_until_fresh,
 )
-from runbooks.lab.plan import LabError
+from runbooks.lab.breaks.objects import (
+    delete_cilium_node,
+    delete_node,
+    label_node,
+    remove_label,
+    restart_agents,
+)
 
 if TYPE_CHECKING:
     from runbooks.lab.breaks.condition import Situation
-    from runbooks.lab.plan import Lab
+
+__all__ = ["WAYS", "delete_cilium_node", "make", "undo"]
+
+#: What makes the object again, the usual one first.
+WAYS = ("restart", "label-node", "delete-node", "restart-all")
 
 
 def make(situation: Situation, gap_packets: int = GAP_PACKETS) -> None:
@@ -33,27 +43,38 @@ def make(situation: Situation, gap_packets: int = GAP_PACKETS) -> None:
     """
     client, node, say = situation.client, situation.node, situation.say
     raise_numbers(client, node, say, gap_packets)
-    delete_cilium_node(client.lab, node)
-    say(f"CiliumNode {node} is deleted")
+    if situation.how == "delete-node":
+        delete_node(client.lab, node)
+        say(f"Node {node} is deleted, and its CiliumNode with it")
+    else:
+        delete_cilium_node(client.lab, node)
+        say(f"CiliumNode {node} is deleted")
     wait_until_forgotten(client, node, say, "its CiliumNode is gone")
-    client.ask("agent", node=node, action="stop", signal="KILL")
-    client.ask("agent", node=node, action="start")
-    say(f"the agent of {node} has restarted")
+    match situation.how:
+        case "label-node":
+            label_node(client.lab, node)
+            say(f"Node {node} has another label, and its agent makes the CiliumNode")
+        case "delete-node":
+            client.ask("node", node=node, action="register")
+            say(f"the kubelet of {node} has registered its Node again")
+        case "restart-all":
+            say("every agent is restarted, one after another")
+            restart_agents(client.lab)
+        case _:
+            client.ask("agent", node=node, action="stop", signal="KILL")
+            client.ask("agent", node=node, action="start")
+            say(f"the agent of {node} has restarted")
     wait_until_fresh(client, node, say)
 
 
-def delete_cilium_node(lab: Lab, node: str) -> None:
-    """Delete it as a person would: through the cluster's API.
+def undo(situation: Situation) -> None:
+    """Take the label off, or bring a Node back that was not registered again.
 
     Raises:
         LabError: The API refused.
     """
-    from kubernetes import client, config
-    from kubernetes.client.exceptions import ApiException
-
-    with config.new_client_from_config(str(lab.kubeconfig)) as connection:
-        api = client.CustomObjectsApi(connection)
-        try:
-            api.delete_cluster_custom_object("cilium.io", "v2", "ciliumnodes", node)
-        except ApiException as error:
-            raise LabError(f"can't delete CiliumNode {node}: {error.reason}") from error
+    client, node = situation.client, situation.node
+    if situation.how == "label-node":
+        remove_label(client.lab, node)
+    elif situation.how == "delete-node":
+        client.ask("node", node=node, action="register")

@@ -1,0 +1,129 @@
+"""Numbers and sizes of ``linux/netlink.h`` and ``linux/xfrm.h``.
+
+They stand apart from the messages that use them so that a program can read a
+kernel's states without importing a message framework.
+"""
+
+from __future__ import annotations
+
+import struct
+
+NETLINK_XFRM = 6
+SOL_NETLINK = 270
+
+# Options of a netlink socket.
+NETLINK_ADD_MEMBERSHIP = 1
+NETLINK_CAP_ACK = 10
+NETLINK_EXT_ACK = 11
+
+# Messages of netlink itself, and flags of any.
+NLMSG_NOOP = 1
+NLMSG_ERROR = 2
+NLMSG_DONE = 3
+NLMSG_OVERRUN = 4
+NLMSGERR_ATTR_MSG = 1
+NLM_F_REQUEST = 0x1
+NLM_F_ACK = 0x4
+NLM_F_DUMP_INTR = 0x10
+NLM_F_REPLACE = 0x100
+NLM_F_ACK_TLVS = 0x200
+NLM_F_DUMP = 0x300
+#: What NLA_F_NESTED and NLA_F_NET_BYTEORDER leave of an attribute's type.
+NLA_TYPE_MASK = 0x3FFF
+
+#: struct nlmsghdr: length, type, flags, sequence number, port ID.
+NLMSG_HEADER = struct.Struct("=IHHII")
+#: struct nlattr: length with this header, type.
+NLA_HEADER = struct.Struct("=HH")
+
+XFRM_MSG_NEWSA = 0x10
+XFRM_MSG_DELSA = 0x11
+XFRM_MSG_GETSA = 0x12
+XFRM_MSG_NEWPOLICY = 0x13
+XFRM_MSG_DELPOLICY = 0x14
+XFRM_MSG_GETPOLICY = 0x15
+XFRM_MSG_ALLOCSPI = 0x16
+XFRM_MSG_ACQUIRE = 0x17
+XFRM_MSG_EXPIRE = 0x18
+XFRM_MSG_UPDPOLICY = 0x19
+XFRM_MSG_UPDSA = 0x1A
+XFRM_MSG_POLEXPIRE = 0x1B
+XFRM_MSG_FLUSHSA = 0x1C
+XFRM_MSG_FLUSHPOLICY = 0x1D
+XFRM_MSG_NEWAE = 0x1E
+XFRM_MSG_GETAE = 0x1F
+XFRM_MSG_REPORT = 0x20
+XFRM_MSG_MIGRATE = 0x21
+XFRM_MSG_NEWSADINFO = 0x22
+XFRM_MSG_GETSADINFO = 0x23
+XFRM_MSG_NEWSPDINFO = 0x24
+XFRM_MSG_GETSPDINFO = 0x25
+XFRM_MSG_MAPPING = 0x26
+XFRM_MSG_SETDEFAULT = 0x27
+XFRM_MSG_GETDEFAULT = 0x28
+
+# Multicast groups.
+XFRMNLGRP_ACQUIRE = 1
+XFRMNLGRP_EXPIRE = 2
+XFRMNLGRP_SA = 3
+XFRMNLGRP_POLICY = 4
+XFRMNLGRP_AEVENTS = 5
+XFRMNLGRP_REPORT = 6
+XFRMNLGRP_MIGRATE = 7
+XFRMNLGRP_MAPPING = 8
+
+XFRMA_ALG_AUTH = 1
+XFRMA_ALG_CRYPT = 2
+XFRMA_ALG_COMP = 3
+XFRMA_ENCAP = 4
+XFRMA_TMPL = 5
+XFRMA_SA = 6
+XFRMA_POLICY = 7
+XFRMA_SEC_CTX = 8
+XFRMA_LTIME_VAL = 9
+XFRMA_REPLAY_VAL = 10
+XFRMA_REPLAY_THRESH = 11
+XFRMA_ETIMER_THRESH = 12
+XFRMA_SRCADDR = 13
+XFRMA_COADDR = 14
+XFRMA_LASTUSED = 15
+XFRMA_POLICY_TYPE = 16
+XFRMA_MIGRATE = 17
+XFRMA_ALG_AEAD = 18
+XFRMA_KMADDRESS = 19
+XFRMA_ALG_AUTH_TRUNC = 20
+XFRMA_MARK = 21
+XFRMA_TFCPAD = 22
+XFRMA_REPLAY_ESN_VAL = 23
+XFRMA_SA_EXTRA_FLAGS = 24
+XFRMA_PROTO = 25
+XFRMA_ADDRESS_FILTER = 26
+XFRMA_PAD = 27
+XFRMA_OFFLOAD_DEV = 28
+XFRMA_SET_MARK = 29  # XFRMA_OUTPUT_MARK until kernel 4.19, which added the mask.
+XFRMA_SET_MARK_MASK = 30
+XFRMA_IF_ID = 31
+XFRMA_MTIMER_THRESH = 32
+XFRMA_SA_DIR = 33  # kernel 6.10
+XFRMA_NAT_KEEPALIVE_INTERVAL = 34  # kernel 6.11
+XFRMA_SA_PCPU = 35  # kernel 6.13
+XFRMA_IPTFS_DROP_TIME = 36  # kernel 6.14, as all of the following
+XFRMA_IPTFS_REORDER_WINDOW = 37
+XFRMA_IPTFS_DONT_FRAG = 38
+XFRMA_IPTFS_INIT_DELAY = 39
+XFRMA_IPTFS_MAX_QSIZE = 40
+XFRMA_IPTFS_PKT_SIZE = 41
+
+XFRMA_SAD_CNT = 1  # of NEWSADINFO
+
+XFRM_STATE_ESN = 128
+#: ``XFRM_INF``: a lifetime without end. Limits in seconds use 0 instead.
+XFRM_INF = (1 << 64) - 1
+#: By number: ``XFRM_MODE_*``.
+MODES = ("transport", "tunnel", "ro", "in_trigger", "beet", "iptfs")
+#: By number: ``XFRM_POLICY_IN``, ``_OUT``, ``_FWD``.
+POLICY_DIRECTIONS = ("in", "out", "fwd")
+#: By number: ``XFRM_POLICY_ALLOW``, ``_BLOCK``.
+POLICY_ACTIONS = ("allow", "block")
+#: By number of XFRMA_SA_DIR.
+STATE_DIRECTIONS = (None, "in", "out")
