@@ -29,6 +29,8 @@ from runbooks.report.groups import groups
 from runbooks.report.text_matrix import print_matrix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runbooks.report.groups import Group
 
 #: Sentences on what was not read, and names in a list; a thousand help nobody.
@@ -96,6 +98,7 @@ def _say(console: Console, sentence: str) -> None:
         console.print(f"  {sentence}")
         return
     for line in Text(sentence).wrap(console, console.width - 2):
+        line.rstrip()
         console.print(Text("  ").append_text(line))
 
 
@@ -111,10 +114,14 @@ def _print_verdict(console: Console, diagnosis: Diagnosis) -> None:
         console.print(NOT_COMPARED)
 
 
+def _head(kind: Finding | Group) -> Text:
+    severity = (str(kind.severity), _SEVERITY_STYLE[kind.severity])
+    return Text.assemble(severity, "  ", (str(kind.code), "bold"))
+
+
 def _print_finding(console: Console, finding: Finding) -> None:
     console.print()
-    head = Text(f"{finding.severity}", _SEVERITY_STYLE[finding.severity])
-    head.append(f"  {finding.code}", "bold")
+    head = _head(finding)
     if finding.source and finding.destination:
         head.append(f"  {finding.source} -> {finding.destination}")
     elif finding.node:
@@ -132,23 +139,26 @@ def _print_finding(console: Console, finding: Finding) -> None:
 
 def _print_rest(console: Console, group: Group) -> None:
     """Sum up what is not written out, by the end that most of it shares."""
-    head = Text(f"{group.severity}", _SEVERITY_STYLE[group.severity])
-    head.append(f"  {group.code}", "bold")
-    head.append(f"  and {len(group.rest)} more")
     console.print()
-    console.print(head)
-    pairs = [(f.source, f.destination) for f in group.rest if f.source]
-    senders = Counter(source for source, _ in pairs)
-    receivers = Counter(destination for _, destination in pairs)
-    if len(receivers) <= len(senders):
-        lines = [f"to {name} from {count} nodes" for name, count in receivers.items()]
-    else:
-        lines = [f"from {name} to {count} nodes" for name, count in senders.items()]
-    lines += [f.node for f in group.rest if f.node]
+    console.print(_head(group).append(f"  and {len(group.rest)} more"))
+    lines = _places(group.rest)
     for line in lines[:MOST_NAMES]:
-        _say(console, line.replace(" 1 nodes", " 1 node"))
+        _say(console, line)
     others = f"and {len(lines) - MOST_NAMES} more; " if len(lines) > MOST_NAMES else ""
     _say(console, f"{others}--output json has all of them.")
+
+
+def _places(findings: Sequence[Finding]) -> list[str]:
+    """Nodes or pairs; many pairs that share an end are told by that."""
+    pairs = [(f.source, f.destination) for f in findings if f.source and f.destination]
+    senders = Counter(source for source, _ in pairs)
+    receivers = Counter(destination for _, destination in pairs)
+    if pairs and len(receivers) <= min(len(senders), len(pairs) // 2):
+        return [f"to {name} from {count} nodes" for name, count in receivers.items()]
+    if pairs and len(senders) <= len(pairs) // 2:
+        return [f"from {name} to {count} nodes" for name, count in senders.items()]
+    places = [f"{source} -> {destination}" for source, destination in pairs]
+    return places + [f.node for f in findings if f.node]
 
 
 def _numbers(finding: Finding) -> list[str]:
