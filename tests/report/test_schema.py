@@ -1,10 +1,14 @@
 """Every JSON report is what the published schema says, and the schema says it all."""
 
+import io
 import json
+import re
+import textwrap
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 
 from runbooks.collect.archived_snapshot import read_archive
 from runbooks.diagnose import diagnose
@@ -16,7 +20,9 @@ from tests.report.published_schema import SCHEMA, closed, published
 from tests.report.test_large_reports import NODES
 from tests.report.test_large_reports import diagnosis as large_diagnosis
 
-SNAPSHOTS = Path(__file__).parents[1] / "recordings" / "snapshots"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/reference/report.rst"
+SNAPSHOTS = ROOT / "tests/recordings/snapshots"
 
 
 def unread():
@@ -135,3 +141,19 @@ def test_codes_and_keys_that_may_come_are_valid(reports):
     finding = reports["stale_states"]["findings"][0] | {"code": "a-later-code"}
 
     assert published.is_valid(document | {"findings": [finding | {"more": 2}]})
+
+
+def test_page_shows_what_the_check_says_of_the_recording():
+    shown = (PAGE.parent / "report-stale.json").read_text(encoding="utf-8")
+    assert shown == to_json(diagnose(read_archive(SNAPSHOTS / "broken")))
+
+
+@pytest.mark.parametrize("verdict", ["healthy", "no verdict"])
+def test_page_tells_how_to_validate_a_report(reports, monkeypatch, verdict):
+    text = PAGE.read_text(encoding="utf-8")
+    code = re.search(r"code-block:: python\n\n((?:   .*\n|\n)+)", text)[1]
+    document = reports["healthy"] | {"verdict": verdict}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(document)))
+
+    with nullcontext() if verdict == "healthy" else pytest.raises(ValidationError):
+        exec(textwrap.dedent(code), {})
