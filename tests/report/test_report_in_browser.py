@@ -99,7 +99,7 @@ def test_matrix_of_a_thousand_nodes_fits_on_paper(browser, pages):
 
 @pytest.mark.parametrize(
     ("name", "dark"),
-    [("stale", False), ("stale", True), ("archive", True), ("thousand", False)],
+    [("stale", False), ("stale", True), ("archive", True)],
 )
 def test_report_is_accessible(browser, pages, name, dark):
     show_as(browser, WIDTHS[0])
