@@ -92,8 +92,7 @@ def sift(samples: Samples, ahead_s: Callable[[str], float | None]) -> Sifted:
         nodes, samples, sides, np.array([ahead_s(n) or 0.0 for n in names])
     )
     odd = _odd_keys(sides)
-    silent = _silent_pairs(nodes, sides)
-    suspects = _suspects(nodes, sides, table, odd, silent)
+    suspects = _suspects(nodes, sides, table, odd)
     return Sifted(
         first=_objects(nodes, sides[:2], suspects, odd),
         second=_objects(nodes, sides[2:], suspects, odd),
@@ -101,7 +100,7 @@ def sift(samples: Samples, ahead_s: Callable[[str], float | None]) -> Sifted:
         spis=_spis(sides),
         senders=_senders(nodes, sides[0]),
         strays=tuple(_strays(nodes, sides[:2])),
-        pairs=_pairs(nodes, sides, suspects, silent),
+        pairs=_pairs(nodes, sides, suspects),
     )
 
 
@@ -158,15 +157,12 @@ def _odd_keys(sides: Sides) -> Column:
     return np.unique(np.concatenate(odd))
 
 
-def _suspects(
-    nodes: Nodes, sides: Sides, table: TunnelTable, odd: Column, silent: Bools
-) -> Bools:
+def _suspects(nodes: Nodes, sides: Sides, table: TunnelTable, odd: Column) -> Bools:
     """Tell of every pair, and of what is none, whether its states are wanted."""
     count = len(nodes.names)
-    suspects = np.zeros((count, count), dtype=bool)
+    suspects = _silent_pairs(nodes, sides)
     chosen = np.flatnonzero(doubtful(table))
     suspects[table.nodes(chosen)] = True
-    suspects |= silent
     flat = np.append(suspects, False)
     if len(odd):
         for placed in sides:
@@ -251,11 +247,9 @@ def _read_pairs(nodes: Nodes, sides: Sides) -> Bools:
     return both
 
 
-def _pairs(
-    nodes: Nodes, sides: Sides, suspects: Bools, silent: Bools
-) -> tuple[tuple[str, str], ...]:
-    asked = suspects[:-1].reshape(silent.shape) & _read_pairs(nodes, sides)
-    asked |= silent
+def _pairs(nodes: Nodes, sides: Sides, suspects: Bools) -> tuple[tuple[str, str], ...]:
+    read = _read_pairs(nodes, sides)
+    asked = suspects[:-1].reshape(read.shape) & read
     return tuple(
         (nodes.names[source], nodes.names[destination])
         for source, destination in np.argwhere(asked).tolist()

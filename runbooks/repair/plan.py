@@ -141,6 +141,17 @@ def _obstacle(view: View, staleness: Staleness) -> str | None:
     node = view.nodes[tunnel.destination]
     if node.agent.ready is False:
         return f"the agent on {node.name} is not ready, and nobody would make it anew"
+    return _ambiguity(node, inbound)
+
+
+def _ambiguity(node: NodeSnapshot, inbound: XfrmState) -> str | None:
+    """Why the kernel could delete another state; ``None`` if it can't."""
+    if node.states is None:
+        return (
+            f"{node.name} has so many states that they were read in short, and another"
+            " one that the kernel could delete instead would not show; a rotation"
+            " replaces all of them"
+        )
     if _other_could_be_meant(node, inbound):
         return (
             f"{node.name} has another state that the kernel could delete instead; a"

@@ -23,6 +23,7 @@ PROGRAMS = Path(__file__).parent / "guest"
 def test_reading_20000_states_of_a_kernel(tmp_path):
     # The guest's files are read-only: it could not keep what it compiles.
     compileall.compile_dir(ROOT / "runbooks", quiet=1)
+    load = os.getloadavg()[0]
     said = json.loads(
         run_in_guest(
             tmp_path,
@@ -58,7 +59,8 @@ def test_reading_20000_states_of_a_kernel(tmp_path):
         " rows are of one process and the same bytes: the columns, and pyroute2's"
         " decoding of the messages with all of their attributes. Ratios are those of"
         " each round; what else the machine did shows in their range, and least in the"
-        " ratios of the fastest runs of each.",
+        " ratios of the fastest runs of each. Load of the machine when it began:"
+        f" {load:.1f}.",
         ("What", "Median (range)"),
         [
             ("``ip -s xfrm state``", spread(took_s["ip -s"])),

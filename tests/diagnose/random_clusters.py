@@ -75,7 +75,7 @@ def samples(draw):
         gone = set(draw(st.lists(st.sampled_from(names), max_size=1)))
         kept = {n: s for n, s in found.second.nodes.items() if n not in gone}
         found = Samples(found.first, replace(found.second, nodes=kept))
-    return _with_real_hashes(found)
+    return with_real_hashes(found)
 
 
 def _meanwhile(draw, cluster):
@@ -234,7 +234,7 @@ EVENTS = (
 )
 
 
-def _with_real_hashes(found):
+def with_real_hashes(found):
     """Keys in the form of a hash; hidden ones stay hidden."""
 
     def hashed(state):

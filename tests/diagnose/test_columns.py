@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from runbooks.diagnose import RULES, diagnose
 from runbooks.diagnose.doubts import OF_RULE
-from tests.diagnose.cluster_builder import NOW, make_cluster
+from runbooks.diagnose.finding import Code
+from tests.diagnose.cluster_builder import DAY, NOW, make_cluster
 from tests.diagnose.compacted import as_columns, as_objects
-from tests.diagnose.random_clusters import samples
+from tests.diagnose.random_clusters import samples, with_real_hashes
 from tests.diagnose.test_breaks import (
     exhausted,
     subnet_encryption,
@@ -31,6 +32,18 @@ def test_findings_over_columns_are_those_over_objects(read, left_as_objects):
     columns = as_columns(objects, left_as_objects)
 
     assert diagnose(columns, audit=True) == diagnose(objects, audit=True)
+
+
+def test_ages_in_columns_are_compared_on_one_clock():
+    cluster = make_cluster(3)
+    cluster.clock_ahead_s = {"node2": -30}
+    cluster.read_at = dict.fromkeys(cluster.names, float(NOW))
+    cluster.renew("node2", "node1", NOW - DAY + 20)
+
+    (finding,) = diagnose(as_columns(with_real_hashes(cluster.once()))).findings
+
+    assert finding.code is Code.STALE_XFRM_STATE
+    assert (finding.source, finding.destination) == ("node2", "node1")
 
 
 def test_every_rule_says_what_makes_a_pair_doubtful():

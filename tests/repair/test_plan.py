@@ -8,6 +8,7 @@ from runbooks.diagnose import diagnose
 from runbooks.repair.plan import plan
 from runbooks.snapshot import AgentFacts, Samples, Snapshot
 from runbooks.xfrm.model import Mark
+from tests.diagnose.compacted import as_columns
 
 
 def plan_of(samples):
@@ -84,3 +85,9 @@ def test_pair_is_left_to_a_rotation_that_is_under_way(fleet, reader):
     found = plan_of(reader.samples())
     assert not found.states
     assert "a key rotation is under way" in found.left[0]
+
+
+def test_states_that_were_read_in_short_are_left_to_a_rotation(reader):
+    found = plan_of(as_columns(reader.samples()))
+    assert not found.states
+    assert "so many states that they were read in short" in found.left[0]

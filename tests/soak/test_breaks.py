@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import pytest
@@ -44,16 +45,26 @@ def cases():
 
 
 @pytest.fixture(scope="module")
-def running(request):
-    """The lab of the present kind; another kind takes its place."""
-    kind = request.param
-    with start_lab(f"breaks-{os.getpid()}", *LABS[kind]) as lab:
-        yield lab
+def lab_of():
+    """Gives the lab of a kind, which takes the place of the one before it."""
+    with contextlib.ExitStack() as present:
+        labs = {}
+
+        def give(kind):
+            if kind not in labs:
+                present.close()
+                labs.clear()
+                running = start_lab(f"breaks-{os.getpid()}", *LABS[kind])
+                labs[kind] = present.enter_context(running)
+            return labs[kind]
+
+        yield give
 
 
-@pytest.mark.parametrize(("running", "name", "how"), [*cases()], indirect=["running"])
-def test_a_break_stands_through_traffic_until_it_is_healed(running, name, how, request):
-    legacy = "legacy" in request.node.callspec.id
+@pytest.mark.parametrize(("kind", "name", "how"), [*cases()])
+def test_a_break_stands_through_traffic_until_it_is_healed(lab_of, kind, name, how):
+    running = lab_of(kind)
+    legacy = "legacy" in kind
     client = running.client
     peers = [node.name for node in client.lab.nodes if node.name != NODE]
     options = ("--how", how) if how else ()
@@ -70,8 +81,9 @@ def test_a_break_stands_through_traffic_until_it_is_healed(running, name, how, r
         assert watch(client) == Signs()
 
 
-@pytest.mark.parametrize("running", ["kvstore native"], indirect=True)
-def test_a_store_made_anew_under_agents_that_run_on_breaks_nothing(running):
+def test_a_store_made_anew_under_agents_that_run_on_breaks_nothing(lab_of):
+    running = lab_of("kvstore native")
+
     def entries():
         get = ("cilium-dbg", "kvstore", "get", "--recursive", "cilium/state/nodes")
         return running.run("exec", "node1", "--", *get).stdout.count(" => ")
