@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbooks.diagnose.causes import causes_of, why_unknown
 from runbooks.diagnose.finding import Code, Finding, Severity
+from runbooks.diagnose.read_numbers import read_numbers
 from runbooks.diagnose.staleness import Staleness, dropped_packets, judge
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def _finding(
         destination=tunnel.destination,
         spi=tunnel.spi,
         evidence=_evidence(worst)
+        | read_numbers(view, worst)
         | {
             "address_pairs": [
                 {"source": s.tunnel.ends[0], "destination": s.tunnel.ends[1]}

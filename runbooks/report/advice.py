@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 
 ROTATE = "ansible-playbook rotate-ipsec-key.yml   (in playbooks/)"
 CHECK = "ipsec-runbooks check"
+#: The commands in what there is to do, for a report that sets them apart.
+COMMANDS = (
+    "ansible-playbook rotate-ipsec-key.yml",
+    f"{CHECK} --audit",
+    "cilium-dbg kvstore get --recursive cilium/state/nodes",
+)
 #: Conditions and causes that have a page below docs/runbooks/.
 RUNBOOKS = frozenset({"kvstore-lease-expired"})
 

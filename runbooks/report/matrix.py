@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runbooks.diagnose.finding import Code, Diagnosis
@@ -103,6 +103,24 @@ def matrix(diagnosis: Diagnosis, largest: int = LARGEST) -> Matrix | None:
         ),
         healthy=sum(read[n] for n in names if n not in shown and n not in alarming),
         left_out=len({n for pair in broken for n in pair} - shown),
+    )
+
+
+def broken_first(square: Matrix) -> Matrix:
+    """Move the rows and columns with a broken pair to where one looks first."""
+    well = {Cell.SAME, Cell.FINE, Cell.UNREAD}
+    rows = sorted(
+        range(len(square.sources)), key=lambda row: set(square.cells[row]) <= well
+    )
+    columns = sorted(
+        range(len(square.destinations)),
+        key=lambda column: {cells[column] for cells in square.cells} <= well,
+    )
+    return replace(
+        square,
+        sources=tuple(square.sources[row] for row in rows),
+        destinations=tuple(square.destinations[column] for column in columns),
+        cells=tuple(tuple(square.cells[r][c] for c in columns) for r in rows),
     )
 
 

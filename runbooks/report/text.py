@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from typing import TextIO
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from runbooks.diagnose.finding import (
@@ -24,11 +25,19 @@ from runbooks.report.advice import (
     runbook_pages,
     verdict_words,
 )
-from runbooks.report.matrix import Cell, matrix
+from runbooks.report.groups import groups
+from runbooks.report.text_matrix import print_matrix
 
-#: Findings that are written out; a thousand alike help nobody.
-MOST_FINDINGS = 50
-WIDTH = 100
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runbooks.report.groups import Group
+
+#: Sentences on what was not read, and names in a list; a thousand help nobody.
+MOST_UNREAD = 20
+MOST_NAMES = 5
+#: Of what is written where there is no terminal; only the matrix minds it.
+WIDTH = 80
 
 _VERDICT_STYLE = {
     Verdict.HEALTHY: "bold green",
@@ -41,15 +50,6 @@ _SEVERITY_STYLE = {
     Severity.CRITICAL: "bold red",
     Severity.WARNING: "yellow",
     Severity.INFO: "cyan",
-}
-_CELLS = {
-    Cell.SAME: ("-", "dim"),
-    Cell.FINE: ("ok", "green"),
-    Cell.STALE: ("STALE", "bold red"),
-    Cell.KEYS: ("KEYS", "bold red"),
-    Cell.MISSING: ("GONE", "bold red"),
-    Cell.ALARM: ("!", "yellow"),
-    Cell.UNREAD: ("?", "yellow"),
 }
 
 
@@ -70,9 +70,10 @@ def print_text(
         target: Where to.
         color: Whether to use colors; ``None`` leaves it to the terminal.
     """
+    plain = color is False or (color is None and bool(os.environ.get("NO_COLOR")))
     console = Console(
         file=target,
-        no_color=color is False,
+        color_system=None if plain else "auto",
         force_terminal=True if color else None,
         width=None if target.isatty() else WIDTH,
         highlight=False,
@@ -81,14 +82,24 @@ def print_text(
         soft_wrap=not target.isatty(),
     )
     _print_verdict(console, diagnosis)
-    _print_matrix(console, diagnosis)
-    for finding in diagnosis.findings[:MOST_FINDINGS]:
-        _print_finding(console, finding)
-    if len(diagnosis.findings) > MOST_FINDINGS:
-        more = len(diagnosis.findings) - MOST_FINDINGS
-        console.print(f"\n... and {more} more; --output json has all of them.")
+    print_matrix(console, diagnosis)
+    for group in groups(diagnosis.findings):
+        for finding in group.written:
+            _print_finding(console, finding)
+        if group.rest:
+            _print_rest(console, group)
     _print_incomplete(console, diagnosis)
     _print_next(console, diagnosis)
+
+
+def _say(console: Console, sentence: str) -> None:
+    """Print an indented sentence; a terminal's further lines are indented as well."""
+    if console.soft_wrap:
+        console.print(f"  {sentence}")
+        return
+    for line in Text(sentence).wrap(console, console.width - 2):
+        line.rstrip()
+        console.print(Text("  ").append_text(line))
 
 
 def _print_verdict(console: Console, diagnosis: Diagnosis) -> None:
@@ -103,41 +114,51 @@ def _print_verdict(console: Console, diagnosis: Diagnosis) -> None:
         console.print(NOT_COMPARED)
 
 
-def _print_matrix(console: Console, diagnosis: Diagnosis) -> None:
-    square = matrix(diagnosis)
-    if square is None:
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("from \\ to", style="bold", no_wrap=True)
-    for name in square.destinations:
-        table.add_column(name, justify="center", no_wrap=True)
-    for name, cells in zip(square.sources, square.cells, strict=True):
-        table.add_row(name, *(Text(*_CELLS[cell]) for cell in cells))
-    console.print()
-    console.print(table)
-    if square.left_out:
-        console.print(f"and {square.left_out} more nodes with a broken pair")
-    if square.healthy:
-        console.print(f"and {square.healthy} healthy nodes")
+def _head(kind: Finding | Group) -> Text:
+    severity = (str(kind.severity), _SEVERITY_STYLE[kind.severity])
+    return Text.assemble(severity, "  ", (str(kind.code), "bold"))
 
 
 def _print_finding(console: Console, finding: Finding) -> None:
     console.print()
-    head = Text(f"{finding.severity}", _SEVERITY_STYLE[finding.severity])
-    head.append(f"  {finding.code}", "bold")
+    head = _head(finding)
     if finding.source and finding.destination:
         head.append(f"  {finding.source} -> {finding.destination}")
     elif finding.node:
         head.append(f"  {finding.node}")
     console.print(head)
-    console.print(f"  {finding.summary}")
+    _say(console, finding.summary)
     for line in _numbers(finding):
-        console.print(f"  {line}")
+        _say(console, line)
     if finding.cause:
-        console.print(f"  Cause: {finding.cause}, {CAUSES[finding.cause]}.")
+        _say(console, f"Cause: {finding.cause}, {CAUSES[finding.cause]}.")
     elif finding.code is Code.STALE_XFRM_STATE:
         why = finding.evidence.get("cause_unknown", "what was read doesn't tell")
-        console.print(f"  Cause: unknown, {why}.")
+        _say(console, f"Cause: unknown, {why}.")
+
+
+def _print_rest(console: Console, group: Group) -> None:
+    """Sum up what is not written out, by the end that most of it shares."""
+    console.print()
+    console.print(_head(group).append(f"  and {len(group.rest)} more"))
+    lines = _places(group.rest)
+    for line in lines[:MOST_NAMES]:
+        _say(console, line)
+    others = f"and {len(lines) - MOST_NAMES} more; " if len(lines) > MOST_NAMES else ""
+    _say(console, f"{others}--output json has all of them.")
+
+
+def _places(findings: Sequence[Finding]) -> list[str]:
+    """Nodes or pairs; many pairs that share an end are told by that."""
+    pairs = [(f.source, f.destination) for f in findings if f.source and f.destination]
+    senders = Counter(source for source, _ in pairs)
+    receivers = Counter(destination for _, destination in pairs)
+    if pairs and len(receivers) <= min(len(senders), len(pairs) // 2):
+        return [f"to {name} from {count} nodes" for name, count in receivers.items()]
+    if pairs and len(senders) <= len(pairs) // 2:
+        return [f"from {name} to {count} nodes" for name, count in senders.items()]
+    places = [f"{source} -> {destination}" for source, destination in pairs]
+    return places + [f.node for f in findings if f.node]
 
 
 def _numbers(finding: Finding) -> list[str]:
@@ -174,10 +195,10 @@ def _print_incomplete(console: Console, diagnosis: Diagnosis) -> None:
         return
     console.print()
     console.print(Text("Not read:", "bold"))
-    for sentence in diagnosis.incomplete[:MOST_FINDINGS]:
-        console.print(f"  {sentence}")
-    if len(diagnosis.incomplete) > MOST_FINDINGS:
-        console.print(f"  ... and {len(diagnosis.incomplete) - MOST_FINDINGS} more")
+    for sentence in diagnosis.incomplete[:MOST_UNREAD]:
+        _say(console, sentence)
+    if len(diagnosis.incomplete) > MOST_UNREAD:
+        console.print(f"  ... and {len(diagnosis.incomplete) - MOST_UNREAD} more")
 
 
 def _print_next(console: Console, diagnosis: Diagnosis) -> None:
@@ -187,6 +208,6 @@ def _print_next(console: Console, diagnosis: Diagnosis) -> None:
     console.print()
     console.print(Text("What to do:", "bold"))
     for step in steps:
-        console.print(f"  {step}")
+        _say(console, step)
     if pages := runbook_pages(diagnosis):
-        console.print(f"  Runbook: {', '.join(pages)}")
+        _say(console, f"Runbook: {', '.join(pages)}")

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.chromium import show_as, start_chromium
+
 RUNBOOK = "runbooks/kvstore-lease-expired.html"
 DESKTOP, PHONE = (1280, 900), (390, 844)
-
-#: Without these a headless Chromium calls home at every start.
-CHROMIUM_ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -46,15 +33,7 @@ def site_url(site):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("no chromium and chromium-driver on this machine")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in CHROMIUM_ARGUMENTS:
-        options.add_argument(argument)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    browser = start_chromium(tmp_path_factory.mktemp("chromium"))
     yield browser
     browser.quit()
 
@@ -138,12 +117,7 @@ def test_copy_button_copies_whole_commands_and_nothing_else(runbook):
 
 @pytest.fixture
 def phone(browser):
-    # A window can't be made as narrow as a phone; its page can.
-    width, height = PHONE
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True},
-    )
+    show_as(browser, *PHONE)
     yield browser
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 

@@ -18,7 +18,12 @@ NODES = [f"node{i:04}" for i in range(1000)]
 
 
 def stale(source, destination):
-    number = {"source": "10.100.200.100", "destination": "10.100.200.101"}
+    tunnel = {
+        "source": "10.100.200.100",
+        "destination": "10.100.200.101",
+        "outbound_oseq": 1200,
+        "inbound_seq": 3_000_000,
+    }
     return Finding(
         Code.STALE_XFRM_STATE,
         Severity.CRITICAL,
@@ -35,7 +40,17 @@ def stale(source, destination):
             "packets_until_healed": 2_998_800,
             "outbound_added": "2026-01-02T03:04:05Z",
             "inbound_added": "2026-01-01T03:04:05Z",
-            "address_pairs": [number, number],
+            "outbound_age_s": 7200.0,
+            "samples": [
+                {
+                    "outbound_oseq": oseq,
+                    "outbound_read": f"2026-01-02T05:04:{second}.250Z",
+                    "inbound_seq": 3_000_000,
+                    "inbound_read": f"2026-01-02T05:04:{second}.125Z",
+                }
+                for oseq, second in ((1150, "04"), (1200, "05"))
+            ],
+            "address_pairs": [tunnel, tunnel],
         },
         cause=Code.KVSTORE_LEASE_EXPIRED,
         runbook="kvstore-lease-expired",
@@ -48,6 +63,7 @@ def diagnosis(pairs, unread=frozenset()):
         tuple(stale(*pair) for pair in pairs),
         tuple(NodeReading(name, read=name not in unread) for name in NODES),
         tuple(f"{name}: its XFRM states were not read." for name in sorted(unread)),
+        twice=True,
     )
 
 
