@@ -44,7 +44,7 @@ class Timings:
     """
 
     lease_ttl_s: int = 8  # 15 min
-    deletion_delay_s: float = 1.0  # 30 s
+    deletion_delay_s: float = 3.0  # 30 s
     rotation_duration_s: float = 8.0  # 5 min
     reclaim_interval_s: float = 1.0  # 1 min
     sync_interval_s: float = 30.0  # 1 to 2 min
