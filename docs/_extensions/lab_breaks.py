@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from docutils import nodes
@@ -12,9 +13,10 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
+from runbooks.lab import breaks
 from runbooks.lab.breaks import BREAKS
 from runbooks.lab.breaks.condition import Kind
-from runbooks.lab.breaks.listing import choices, labs
+from runbooks.lab.breaks.listing import labs
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -36,9 +38,13 @@ def rst_of_breaks(kind: Kind) -> list[str]:
         if found.kind is not kind:
             continue
         needed = labs(found)
-        needs = f" Needs ``lab up {needed}``." if needed else ""
-        what = found.summary[0].upper() + found.summary[1:] + "." + needs
-        rows.append((f"``{name}{choices(found)}``", what, found.sees))
+        what = found.summary[0].upper() + found.summary[1:] + "."
+        if found.ways:
+            what += " ``--how`` is " + ", ".join(f"``{w}``" for w in found.ways) + "."
+        if needed:
+            what += f" Needs ``lab up {needed}``."
+        amount = f" [{found.amount}]" if found.amount else ""
+        rows.append((f"``{name}{amount}``", what, found.sees))
     for row in rows:
         lines += [f"   {'*' if i == 0 else ' '} - {c}" for i, c in enumerate(row)]
     return lines
@@ -52,6 +58,8 @@ class LabBreaks(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Parse the table."""
+        for module in Path(breaks.__file__).parent.rglob("*.py"):
+            self.env.note_dependency(str(module))
         lines = rst_of_breaks(Kind(self.arguments[0]))
         container = nodes.section()
         container.document = self.state.document
