@@ -29,6 +29,9 @@ from runbooks.lab.guest.processes import (
 from runbooks.lab.guest.volume import write_volume
 from runbooks.xfrm import bare_pyroute2
 
+#: Every address of IPv4.
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - the network is the lab's own
+
 Operation = Callable[
     [dict[str, Any], asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Any]
 ]
@@ -57,7 +60,8 @@ class Daemon:
 
     async def serve(self, port: int) -> None:
         """Serve until the kernel stops."""
-        server = await asyncio.start_server(self._connection, None, port)
+        # Not on all families: IPv6 is a module that takes its time to load.
+        server = await asyncio.start_server(self._connection, EVERYWHERE, port)
         await server.serve_forever()
 
     async def _connection(
