@@ -50,6 +50,17 @@ class _Counted:
         await self._io.write_stderr(data)
 
 
+def _timeless(said):
+    """What a diagnosis says, but for when: two reads are never at the same time."""
+    if isinstance(said, dict):
+        return {
+            field: _timeless(value)
+            for field, value in said.items()
+            if not field.endswith(("_read", "_age_s"))
+        }
+    return [_timeless(each) for each in said] if isinstance(said, list) else said
+
+
 @pytest.fixture
 def cluster(tmp_path):
     """A fleet of three, its pods, and what reads it."""
@@ -85,7 +96,7 @@ def test_compact_samples_say_the_same_as_the_full_text(cluster):
 
     compact, text = read_for_check(reader, 0), reader.samples(0)
 
-    assert as_data(diagnose(compact)) == as_data(diagnose(text))
+    assert _timeless(as_data(diagnose(compact))) == _timeless(as_data(diagnose(text)))
     for name, node in compact.first.nodes.items():
         other = text.first.nodes[name]
         assert node.counters.items() >= other.counters.items()

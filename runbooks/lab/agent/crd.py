@@ -156,11 +156,25 @@ class CiliumNodes:
         self._watch(_CILIUM_NODES, version, changed, listed)
 
     def _watch_own_node(self, version: int | None) -> None:
-        def listed() -> int:
-            return self._list(_NODES, name=self._node)[1]
+        seen = ""
 
-        def changed(kind: str, _obj: dict[str, Any]) -> None:
-            if kind != "DELETED":
+        def listed() -> int:
+            # What happened while nobody watched is told as well.
+            items, listed_version = self._list(_NODES, name=self._node)
+            for item in items:
+                if seen:
+                    changed("MODIFIED", item)
+                else:
+                    remember(item)
+            return listed_version
+
+        def remember(obj: dict[str, Any]) -> bool:
+            nonlocal seen
+            before, seen = seen, obj["metadata"]["resourceVersion"]
+            return seen != before
+
+        def changed(kind: str, obj: dict[str, Any]) -> None:
+            if remember(obj) and kind != "DELETED":
                 self._hooks.on_own_node()
 
         self._watch(_NODES, version, changed, listed, name=self._node)
