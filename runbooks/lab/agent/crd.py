@@ -170,8 +170,8 @@ class CiliumNodes:
 
         def remember(obj: dict[str, Any]) -> bool:
             nonlocal seen
-            before, seen = seen, obj["metadata"]["resourceVersion"]
-            return seen != before
+            before, seen = seen, str(obj["metadata"]["resourceVersion"])
+            return before != seen
 
         def changed(kind: str, obj: dict[str, Any]) -> None:
             if remember(obj) and kind != "DELETED":
