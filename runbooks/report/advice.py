@@ -18,7 +18,13 @@ COMMANDS = (
     "cilium-dbg kvstore get --recursive cilium/state/nodes",
 )
 #: Conditions and causes that have a page below docs/runbooks/.
-RUNBOOKS = frozenset({"kvstore-lease-expired"})
+RUNBOOKS = frozenset(
+    {
+        "ciliumnode-recreated",
+        "kvstore-lease-expired",
+        "kvstore-recreated",
+    }
+)
 
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.HEALTHY: "Both ends of every tunnel belong together.",
