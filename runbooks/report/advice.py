@@ -68,7 +68,9 @@ _NEXT: Mapping[Code, str] = {
     Code.XFRM_ERRORS_RISING: (
         f"Run {CHECK} --audit, and look at the agent's log on that node."
     ),
-    Code.SEQUENCE_EXHAUSTION: f"Rotate the key before that: {ROTATE}",
+    Code.SEQUENCE_EXHAUSTION: (
+        f"Rotate the key, best before the numbers are used up: {ROTATE}"
+    ),
     Code.ROTATION_STALLED: (
         "Bring the new key to the node that lags: look at its agent's log for IPsec"
         " keyfile, then restart that agent. Don't start another rotation before."
