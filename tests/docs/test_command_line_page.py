@@ -10,7 +10,7 @@ import typer
 
 from runbooks import checks
 from runbooks.cli import app
-from tests.docs.pages import ROOT
+from tests.docs.checkout import ROOT
 
 sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
 

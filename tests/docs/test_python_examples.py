@@ -8,26 +8,23 @@ import pytest
 from sybil import Document
 from sybil.parsers.rest import DocTestParser
 
-from tests.docs.pages import ROOT, pages
+from runbooks.pages.source import pages
+from tests.docs.checkout import ROOT
 
 PROMPT = ">>> "
 RULES = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-
-
-def pages_with_examples():
-    return [page for page in pages() if PROMPT in (ROOT / page).read_text("utf-8")]
+WITH_EXAMPLES = [page for page in pages() if PROMPT in page.text]
 
 
 def test_reference_of_the_package_has_examples():
-    assert "docs/reference/api.rst" in {str(page) for page in pages_with_examples()}
+    assert "reference/api" in {page.name for page in WITH_EXAMPLES}
 
 
-@pytest.mark.parametrize("page", pages_with_examples(), ids=str)
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
 def test_examples_print_what_the_page_shows(page, monkeypatch):
     monkeypatch.chdir(ROOT)
-    document = Document.parse(str(ROOT / page), DocTestParser(RULES))
+    document = Document.parse(str(page.path), DocTestParser(RULES))
     examples = list(document.examples())
-    prompts = (ROOT / page).read_text("utf-8").count(PROMPT)
-    assert len(examples) == prompts
+    assert len(examples) == page.text.count(PROMPT)
     for example in examples:
         example.evaluate()

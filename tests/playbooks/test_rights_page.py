@@ -16,7 +16,7 @@ from runbooks.rotation.objects import Target
 from runbooks.rotation.reader import KernelReader
 from runbooks.rotation.session import Session
 from runbooks.rotation.waiting import Pace
-from tests.docs.pages import ROOT
+from tests.docs.checkout import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "rbac.rst"
 FILES = ROOT / "playbooks" / "files"
