@@ -19,6 +19,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_rtd_theme",
     "sphinx_tabs.tabs",
+    "sphinxcontrib.spelling",
     "lab_breaks",
     "role_variables",
 ]
@@ -46,3 +47,13 @@ html_show_sphinx = False
 
 # Where `role_variables` finds the declarations that Ansible itself checks.
 role_variables_root = str(ROOT / "playbooks" / "roles")
+
+# Only the builder `spelling` looks at these; `make docs` runs it.
+spelling_lang = "en_US"
+spelling_word_list_filename = "spelling-words.txt"
+spelling_warning = True
+spelling_verbose = False
+spelling_show_suggestions = True
+spelling_suggestion_limit = 3
+spelling_ignore_contributor_names = False
+spelling_ignore_importable_modules = False
