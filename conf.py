@@ -20,8 +20,10 @@ extensions = [
     "sphinx_rtd_theme",
     "sphinx_tabs.tabs",
     "sphinxcontrib.spelling",
+    "external_links",
     "lab_breaks",
     "role_variables",
+    "site_versions",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["_build", "_extensions", "pictures"]
@@ -48,7 +50,11 @@ html_show_sphinx = False
 # Where `role_variables` finds the declarations that Ansible itself checks.
 role_variables_root = str(ROOT / "playbooks" / "roles")
 
-# Only the builder `spelling` looks at these; `make docs` runs it.
+# For the builders `epub`, `spelling` (`make docs`) and `linkcheck` (`make links`).
+epub_basename = "cilium-ipsec-runbooks"
+linkcheck_timeout = 20
+linkcheck_retries = 2
+linkcheck_allow_unauthorized = True
 spelling_lang = "en_US"
 spelling_word_list_filename = "spelling-words.txt"
 spelling_warning = True
