@@ -128,8 +128,8 @@ def main(arguments: Sequence[str]) -> int:
     if reachable or not wanted:
         return 0
     print(
-        f"links: SKIPPED, none was checked: no host answered within {_PATIENCE_S:.0f} s,"
-        " so this machine has no way to them. Run it again where there is one.",
+        f"links: SKIPPED, none was checked: no host answered in {_PATIENCE_S:.0f} s, so"
+        " this machine has no way to them. Run it again where there is one.",
         file=sys.stderr,
     )
     return SKIPPED
