@@ -29,6 +29,7 @@ def build(checkout: Path) -> tuple[Path, str]:
 
 
 def lay_out(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
     skipped = shutil.ignore_patterns("__pycache__", ".ansible")
     for name in (*SOURCES, "runbooks"):
         if (ROOT / name).is_dir():
