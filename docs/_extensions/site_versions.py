@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sphinx.util.typing import ExtensionMetadata
 
 _LIST = Path("_static", "versions.js")
+_LOST = "404.html"
 _VARIABLE = "window.siteVersions = "
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOME = """\
@@ -97,8 +98,12 @@ def add(published: Path, built: Path, name: str) -> list[str]:
     listed = json.dumps(versions, indent=1) + "\n"
     (published / "versions.json").write_text(listed, encoding="utf-8")
     releases = [n for n in names if menu_order(n)[0] == 0]
-    home = _HOME.format(folder=(releases or names)[0])
+    first = (releases or names)[0]
+    home = _HOME.format(folder=first)
     (published / "index.html").write_text(home, encoding="utf-8")
+    if (published / first / _LOST).is_file():
+        # A host of static pages has one page for all addresses that lead nowhere.
+        shutil.copy(published / first / _LOST, published / _LOST)
     # GitHub Pages leaves out folders that begin with an underscore otherwise.
     (published / ".nojekyll").touch()
     return names

@@ -60,6 +60,15 @@ def test_first_page_leads_to_the_newest_release(tmp_path):
     assert "url=0.10.0/index.html" in (published / "index.html").read_text("utf-8")
 
 
+def test_addresses_that_lead_nowhere_get_the_newest_releases_page(tmp_path):
+    published = tmp_path / "published"
+    for name in ("latest", "0.9.0", "0.10.0"):
+        built = fake_site(tmp_path / name, "index.html", "404.html")
+        (built / "404.html").write_text(name)
+        add(published, built, name)
+    assert (published / "404.html").read_text("utf-8") == "0.10.0"
+
+
 def test_version_that_is_published_again_loses_its_old_pages(tmp_path):
     published = tmp_path / "published"
     add(published, fake_site(tmp_path / "a", "index.html", "old.html"), "latest")

@@ -89,7 +89,8 @@ ipsec-runbooks check
 
    we will simply rotate & go on via etcd, which is a line that is longer than a page
 
-US English. :ref:`The check <we-will>` reads CiliumNode objects (AT&T's).
+Say "you" instead of "we". US English. :ref:`The check <we-will>` reads
+CiliumNode objects (AT&T's).
 See `the page <https://example.org/please/just/will>`__.
 
 How Cilium encrypts: XFRM states and ``Every Key``

@@ -78,7 +78,10 @@ def _words_rule(
 
     def check(page: Prose) -> Iterator[Breach]:
         for line, column, found in page.find(compiled):
-            yield Breach(line, column, name, f'"{found}": {advice}')
+            around = page.words[line - 1][max(column - 2, 0) : column + len(found)]
+            # A word in quotation marks is spoken of, not used.
+            if around != f'"{found}"':
+                yield Breach(line, column, name, f'"{found}": {advice}')
 
     return check
 
