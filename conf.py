@@ -1,5 +1,7 @@
 """Sphinx configuration; build with ``sphinx-build -W -c . docs docs/_build/html``."""
 
+import contextlib
+import importlib
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -22,9 +24,11 @@ extensions = [
     "sphinx_rtd_theme",
     "sphinx_tabs.tabs",
     "command_line",
+    "external_links",
     "lab_breaks",
     "measurements",
     "role_variables",
+    "site_versions",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["_build", "_extensions", "pictures"]
@@ -68,3 +72,21 @@ html_show_sphinx = False
 
 # Where `role_variables` finds the declarations that Ansible itself checks.
 role_variables_root = str(ROOT / "playbooks" / "roles")
+
+# For the builders `epub`, `spelling` (`make docs`) and `linkcheck` (`make links`).
+# The spelling needs a C library that not every machine has; .ci/docs says so.
+with contextlib.suppress(ImportError, OSError):
+    importlib.import_module("enchant")
+    extensions.append("sphinxcontrib.spelling")
+epub_basename = "cilium-ipsec-runbooks"
+linkcheck_timeout = 20
+linkcheck_retries = 2
+linkcheck_allow_unauthorized = True
+spelling_lang = "en_US"
+spelling_word_list_filename = "spelling-words.txt"
+spelling_warning = True
+spelling_verbose = False
+spelling_show_suggestions = True
+spelling_suggestion_limit = 3
+spelling_ignore_contributor_names = False
+spelling_ignore_importable_modules = False
