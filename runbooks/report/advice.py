@@ -18,7 +18,14 @@ COMMANDS = (
     "cilium-dbg kvstore get --recursive cilium/state/nodes",
 )
 #: Conditions and causes that have a page below docs/runbooks/.
-RUNBOOKS = frozenset({"kvstore-lease-expired"})
+RUNBOOKS = frozenset(
+    {
+        "key-changed-same-id",
+        "kvstore-lease-expired",
+        "rotation-stalled",
+        "sequence-exhaustion",
+    }
+)
 
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.HEALTHY: "Both ends of every tunnel belong together.",
