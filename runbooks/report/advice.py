@@ -21,8 +21,11 @@ COMMANDS = (
 RUNBOOKS = frozenset(
     {
         "ciliumnode-recreated",
+        "key-changed-same-id",
         "kvstore-lease-expired",
         "kvstore-recreated",
+        "rotation-stalled",
+        "sequence-exhaustion",
     }
 )
 
