@@ -19,6 +19,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_rtd_theme",
     "sphinx_tabs.tabs",
+    "drawn_pictures",
     "lab_breaks",
     "role_variables",
 ]
