@@ -150,7 +150,7 @@ def _draw_numbers(
         if receives:
             x, y = points[-1]
             # The old key's name stands above its line, the new one's below.
-            y += -8 if spi == spis[0] else 28
+            y += -8 if spi == spis[0] else 44
             canvas.text(x, y, f"SPI {spi}", node, size=SMALL, anchor="end")
 
 
