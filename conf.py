@@ -25,6 +25,7 @@ extensions = [
     "sphinx_tabs.tabs",
     "command_line",
     "external_links",
+    "drawn_pictures",
     "lab_breaks",
     "measurements",
     "role_variables",
