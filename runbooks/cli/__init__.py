@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from runbooks.cli import check, lab, rotate, snapshot
+from runbooks.cli import check, docs, lab, rotate, snapshot
 
 app = typer.Typer(
     name="ipsec-runbooks",
@@ -17,6 +17,7 @@ app.command("check")(check.check)
 app.command("snapshot")(snapshot.snapshot)
 app.command("rotate")(rotate.rotate)
 app.add_typer(lab.app, name="lab")
+app.add_typer(docs.app, name="docs")
 
 
 def main() -> None:

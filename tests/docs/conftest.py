@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-from tests.docs.pages import ROOT
+from tests.docs.checkout import ROOT
 
 TALLIES = pytest.StashKey[dict]()
 
 
 @pytest.fixture
 def tallies(request):
-    """Tally by page, printed after the run."""
+    """What became of each page, by its name; printed after the run."""
     return request.config.stash.setdefault(TALLIES, {})
+
+
+@pytest.fixture
+def own_lab():
+    """The name of a lab that a page itself starts, and what makes sure it is gone."""
+    name = f"docs-page-{os.getpid()}"
+
+    def end() -> str:
+        down = [sys.executable, "-m", "runbooks", "lab", "down", "--name", name]
+        return subprocess.run(down, capture_output=True, text=True, check=True).stdout
+
+    yield name, end
+    end()
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +54,11 @@ def pytest_terminal_summary(terminalreporter, config):
     if not tallies:
         return
     terminalreporter.section("commands of the documentation")
-    for page, tally in tallies.items():
-        terminalreporter.line(f"{page}: ran {tally.commands} in {tally.blocks} blocks")
+    for page, run in tallies.items():
+        tally = run.tally
+        terminalreporter.line(
+            f"{page}: ran {tally.commands} in {tally.blocks} blocks, "
+            f"{run.duration_s:.0f} s"
+        )
         for line, reason in tally.skipped:
             terminalreporter.line(f"{page}:{line}: not run: {reason}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from runbooks.diagnose.finding import Code
-from tests.docs.pages import ROOT
+from tests.docs.checkout import ROOT
 
 
 def test_page_explains_exactly_the_codes_that_the_check_can_find():

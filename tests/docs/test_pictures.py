@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from tests.docs.pages import ROOT
+from tests.docs.checkout import ROOT
 
 sys.path.insert(0, str(ROOT / "docs" / "pictures"))
 

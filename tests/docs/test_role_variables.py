@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from tests.docs.pages import ROOT
+from tests.docs.checkout import ROOT
 
 sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
 

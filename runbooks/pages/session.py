@@ -7,8 +7,14 @@ what the reader is not told:
 ``.. exit-status: 1``
     the block's last command exits so; without it every command must exit 0;
 ``.. skip-run: reason``
-    the block is not run, and :mod:`tests.docs.test_pages` holds the list of blocks
-    that may say so.
+    the block is not run; the tests hold the list of blocks that may say so.
+
+A comment on a page's first line says which lab the page is about:
+
+``.. lab: --mode crd``
+    options of ``lab up``; without it, a lab without options;
+``.. lab: none``
+    the page starts its own.
 
 In Markdown the same words stand in an HTML comment.
 """
@@ -33,6 +39,10 @@ MARKER = re.compile(
     r"(?:\.\.|<!--)[ ]+(?P<name>[a-z]+(?:-[a-z]+)*):(?!:)"
     r"[ ]*(?P<value>[^\n]*?)(?:[ ]*-->)?"
 )
+
+
+#: What a page says of its lab when it starts its own.
+NO_LAB = "none"
 
 
 class PageError(ValueError):
@@ -151,6 +161,21 @@ def with_exit_statuses(
             )
         )
     return tuple(stated)
+
+
+def lab_of(text: str) -> tuple[str, ...] | None:
+    """Read which lab a page is about.
+
+    Args:
+        text: The page.
+
+    Returns:
+        Options of ``lab up``; ``None`` when the page starts its own lab.
+    """
+    first = MARKER.fullmatch(text.partition("\n")[0].strip())
+    if first is None or first["name"] != "lab":
+        return ()
+    return None if first["value"] == NO_LAB else tuple(first["value"].split())
 
 
 def markers_before(text: str, position: int) -> dict[str, str]:

@@ -7,14 +7,14 @@ import doctest
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.docs.shell import Shell, ShellTimeoutError
+from runbooks.pages.shell import Shell, ShellTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sybil import Example
 
-    from tests.docs.shell_session import Command, Session
+    from runbooks.pages.session import Command, Session
 
 #: doctest's own rules for output, less those that only make sense for Python.
 COMPARISON = (
@@ -84,24 +84,43 @@ def complaint(command: Command, got: str, status: int) -> str | None:
     return "\n".join([f"$ {command.text}", *problems])
 
 
-def run_session(example: Example, shell: Shell, tally: Tally) -> str | None:
+class Follower:
+    """What is told of each step of a page; this one is told in vain."""
+
+    def block(self, line: int, session: Session) -> None:
+        """A block begins, at a line of the page."""
+
+    def command(self, command: Command) -> None:
+        """A command is about to run."""
+
+    def output(self, text: str, status: int) -> None:
+        """What it printed, and its exit status."""
+
+
+def run_session(
+    example: Example, shell: Shell, tally: Tally, follower: Follower | None = None
+) -> str | None:
     """Run one block.
 
     Args:
         example: The block; its ``parsed`` is a :class:`Session`.
         shell: The page's shell.
         tally: Where to count it.
+        follower: Told of each step.
 
     Returns:
         What was wrong, with the page's line, or ``None``.
     """
     session: Session = example.parsed
+    follower = follower or Follower()
     tally.blocks += 1
+    follower.block(example.line, session)
     if session.skipped is not None:
         tally.skipped.append((example.line, session.skipped))
         return None
     for command in session.commands:
         line = example.line + example.region.lexemes["line_offset"] + command.line
+        follower.command(command)
         try:
             got, status = shell.run(command.text, as_root=command.as_root)
         except ShellTimeoutError as error:
@@ -110,21 +129,25 @@ def run_session(example: Example, shell: Shell, tally: Tally) -> str | None:
                 f"It did not end within {shell.limit_s:g} s. It printed:\n{error}"
             )
         tally.commands += 1
+        follower.output(got, status)
         problem = complaint(command, got, status)
         if problem is not None:
             return f"line {line}: {problem}"
     return None
 
 
-def evaluator(shell: Shell, tally: Tally) -> Callable[[Example], str | None]:
+def evaluator(
+    shell: Shell, tally: Tally, follower: Follower | None = None
+) -> Callable[[Example], str | None]:
     """Make a Sybil evaluator of :func:`run_session`.
 
     Args:
         shell: The page's shell.
         tally: Where to count its blocks.
+        follower: Told of each step.
     """
 
     def evaluate(example: Example) -> str | None:
-        return run_session(example, shell, tally)
+        return run_session(example, shell, tally, follower)
 
     return evaluate

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sybil import Document
 
-from tests.docs.evaluate import Tally, evaluator
-from tests.docs.shell import Shell, ShellTimeoutError
-from tests.docs.shell_session import PageError, ShellSessionParser, commands_of
+from runbooks.pages.evaluate import Tally, evaluator
+from runbooks.pages.session import PageError, ShellSessionParser, commands_of, lab_of
+from runbooks.pages.shell import Shell, ShellTimeoutError
 
 
 @pytest.fixture
@@ -237,3 +237,22 @@ def test_timeout_ends_what_the_command_started(tmp_path):
 def test_command_that_ends_the_shell_is_told_by_its_status(tmp_path):
     with Shell(Path(tmp_path), {"PATH": os.environ["PATH"]}, limit_s=10) as shell:
         assert shell.run("echo bye; exit 4") == ("bye\n", 4)
+
+
+@pytest.mark.parametrize(
+    ("first", "lab"),
+    [
+        (".. lab: --mode crd --nodes 4", ("--mode", "crd", "--nodes", "4")),
+        ("<!-- lab: --ipv6 -->", ("--ipv6",)),
+        (".. lab: none", None),
+        (".. _lab:", ()),
+        ("Title", ()),
+    ],
+)
+def test_first_line_says_which_lab_a_page_is_about(first, lab):
+    assert lab_of(f"{first}\n\nText.\n") == lab
+
+
+def test_lab_is_named_nowhere_but_on_the_first_line(shell):
+    with pytest.raises(PageError, match="unknown comment before a block"):
+        run_page(block("$ true", ".. lab: --mode crd"), shell)
