@@ -110,8 +110,13 @@ class Cluster:
         return port
 
     def write_kubeconfig(self, port: int) -> None:
-        """Write the administrator's credentials for the API on 127.0.0.1."""
-        config = self._credentials.admin_kubeconfig(f"https://127.0.0.1:{port}")
+        """Write the administrator's credentials for the API on 127.0.0.1.
+
+        The context is named after the lab, so that files of several labs go into
+        one ``KUBECONFIG``.
+        """
+        url = f"https://127.0.0.1:{port}"
+        config = self._credentials.admin_kubeconfig(url, self._lab.name)
         self._lab.kubeconfig.touch(mode=0o600)
         self._lab.kubeconfig.write_text(yaml.safe_dump(config))
 
