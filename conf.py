@@ -1,8 +1,10 @@
 """Sphinx configuration; build with ``sphinx-build -W -c . docs docs/_build/html``."""
 
+import os
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
@@ -16,16 +18,24 @@ language = "en"
 
 extensions = [
     "myst_parser",
+    "notfound.extension",
     "sphinx_copybutton",
     "sphinx_rtd_theme",
     "sphinx_tabs.tabs",
+    "cast",
+    "dark_code",
     "lab_breaks",
     "role_variables",
+    "site_map",
+    "verified",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
-exclude_patterns = ["_build", "_extensions", "pictures"]
+exclude_patterns = ["_build", "_extensions", "_templates", "pictures"]
+templates_path = ["docs/_templates"]
 nitpicky = True
-pygments_style = "friendly"
+# Both have the contrast that WCAG asks for.
+pygments_style = "default"
+dark_code_style = "github-dark"
 highlight_language = "none"
 
 # A reader copies commands, never prompts or output.
@@ -40,9 +50,42 @@ html_theme_options = {
 }
 html_title = project
 html_static_path = ["docs/_static"]
-html_css_files = ["site.css"]
+html_css_files = ["colors.css", "site.css", "cast.css", "print.css"]
+# The choice of colors comes before everything else, so that none flashes up.
+html_js_files = [("theme-choice.js", {"priority": 100}), "page.js", "cast.js"]
+html_favicon = "docs/_static/mark.svg"
+html_search_scorer = "docs/_static/search-order.js"
 html_show_sourcelink = False
 html_show_sphinx = False
 
 # Where `role_variables` finds the declarations that Ansible itself checks.
 role_variables_root = str(ROOT / "playbooks" / "roles")
+
+# The address at which the site is published, if it is known: with it come a site
+# map, canonical links, and cards for those who link to a page elsewhere.
+html_baseurl = os.environ.get(
+    "DOCS_BASE_URL", os.environ.get("READTHEDOCS_CANONICAL_URL", "")
+)
+if html_baseurl:
+    html_baseurl = html_baseurl.rstrip("/") + "/"
+    extensions.append("sphinxext.opengraph")
+    ogp_site_url = html_baseurl
+    ogp_site_name = project
+    ogp_social_cards = {
+        "image_mini": "_static/mark.png",
+        "line_color": "#e0a100",
+        "font": "DejaVu Sans",  # Comes with matplotlib, bold as well.
+    }
+
+# The page for addresses that lead nowhere: it is shown at any depth.
+notfound_urls_prefix = urlsplit(html_baseurl).path or "/"
+notfound_context = {
+    "title": "Page not found",
+    "body": (ROOT / "docs" / "_templates" / "404-body.html")
+    .read_text("utf-8")
+    .replace("PREFIX/", notfound_urls_prefix),
+}
+
+# What the runs of the pages' commands left behind: see docs/_extensions/verified.py.
+verified_record = str(ROOT / "docs" / "_build" / "verified.json")
+verified_page = "reference/verified"
