@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 from tests.docs.checkout import ROOT
@@ -10,6 +11,10 @@ from tests.docs.checkout import ROOT
 sys.path.insert(0, str(ROOT / "docs" / "pictures"))
 
 from draw_counters import draw
+from draw_demo import PICTURE as DEMO_PICTURE
+from draw_demo import RECORD as DEMO
+from draw_demo import draw as draw_demo
+from draw_demo import picture_lines, transcript
 from draw_sequence import PICTURE as SEQUENCE
 from draw_sequence import draw as draw_sequence
 from record_counters import RECORD, numbers
@@ -73,3 +78,14 @@ def test_picture_is_drawn_from_the_record(tmp_path):
 
 def test_drawn_sequence_of_events_is_the_one_on_the_page():
     assert SEQUENCE.read_text(encoding="utf-8") == draw_sequence()
+
+
+def test_picture_of_the_demo_is_drawn_from_the_record_that_the_site_plays():
+    drawn = draw_demo(picture_lines(transcript(DEMO.read_text(encoding="utf-8"))))
+    shown = DEMO_PICTURE.read_text(encoding="utf-8")
+    words = [
+        re.sub(r"<style.*?</style>|<[^>]+>", " ", svg, flags=re.S).split()
+        for svg in (drawn, shown)
+    ]
+    assert words[0] == words[1]
+    assert words[0].count("STALE") == 2
