@@ -1,5 +1,7 @@
 """Sphinx configuration; build with ``sphinx-build -W -c . docs docs/_build/html``."""
 
+import contextlib
+import importlib
 import os
 import sys
 from importlib.metadata import version as installed_version
@@ -19,20 +21,43 @@ language = "en"
 extensions = [
     "myst_parser",
     "notfound.extension",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_rtd_theme",
     "sphinx_tabs.tabs",
     "cast",
+    "command_line",
     "dark_code",
+    "drawn_pictures",
+    "external_links",
     "lab_breaks",
+    "measurements",
     "role_variables",
     "site_map",
+    "site_versions",
     "verified",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["_build", "_extensions", "_templates", "pictures"]
 templates_path = ["docs/_templates"]
 nitpicky = True
+# Types from elsewhere: their inventories are on hosts that a build can't reach on an
+# air-gapped machine, and copies of them would grow old in the repository.
+nitpick_ignore_regex = [
+    ("py:class", r"(pathlib\.)?Path"),
+    ("py:class", r"(collections\.abc\.)?(Callable|Iterable|Mapping|Sequence)"),
+    ("py:class", r"(numpy\.typing\.)?NDArray"),
+]
+
+# Signatures stay readable; types stand with what each argument means.
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+napoleon_numpy_docstring = False
+napoleon_attr_annotations = True
+napoleon_use_ivar = True
 # Both have the contrast that WCAG asks for.
 pygments_style = "default"
 dark_code_style = "github-dark"
@@ -56,6 +81,8 @@ html_js_files = [("theme-choice.js", {"priority": 100}), "page.js", "cast.js"]
 html_favicon = "docs/_static/mark.svg"
 html_search_scorer = "docs/_static/search-order.js"
 html_show_sourcelink = False
+# The general index has the modules as well.
+html_domain_indices = False
 html_show_sphinx = False
 
 # Where `role_variables` finds the declarations that Ansible itself checks.
@@ -89,3 +116,21 @@ notfound_context = {
 # What the runs of the pages' commands left behind: see docs/_extensions/verified.py.
 verified_record = str(ROOT / "docs" / "_build" / "verified.json")
 verified_page = "reference/verified"
+
+# For the builders `epub`, `spelling` (`make docs`) and `linkcheck` (`make links`).
+# The spelling needs a C library that not every machine has; .ci/docs says so.
+with contextlib.suppress(ImportError, OSError):
+    importlib.import_module("enchant")
+    extensions.append("sphinxcontrib.spelling")
+epub_basename = "cilium-ipsec-runbooks"
+linkcheck_timeout = 20
+linkcheck_retries = 2
+linkcheck_allow_unauthorized = True
+spelling_lang = "en_US"
+spelling_word_list_filename = "spelling-words.txt"
+spelling_warning = True
+spelling_verbose = False
+spelling_show_suggestions = True
+spelling_suggestion_limit = 3
+spelling_ignore_contributor_names = False
+spelling_ignore_importable_modules = False
