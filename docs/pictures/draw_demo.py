@@ -1,11 +1,12 @@
 """Draw the README's picture of the demo from what a real run printed.
 
-Run: ``make demo | tee docs/pictures/demo.txt``, then
-``python docs/pictures/draw_demo.py``.
+Run: ``python docs/pictures/draw_demo.py``, after ``record_demo.py`` has recorded a
+run. The site plays the same record.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 HERE = Path(__file__).resolve().parent
-TRANSCRIPT = HERE / "demo.txt"
+RECORD = HERE / "demo.cast"
 PICTURE = HERE.parent / "images" / "demo.svg"
 _WIDTH = 110
 #: Ansible's frame around what its tasks say, and long paths.
@@ -29,6 +30,17 @@ _STYLES = (
 _FIRST, _LAST = " 4. ", " 9. "
 
 
+def transcript(recording: str) -> str:
+    """What a recorded run printed, without its colors.
+
+    Args:
+        recording: An asciicast, version 2.
+    """
+    _, *events = map(json.loads, recording.splitlines())
+    printed = "".join(text for _, kind, text in events if kind == "o")
+    return re.sub(r"\x1b\[[\d;]*m|\r", "", printed)
+
+
 def picture_lines(transcript: str) -> list[str]:
     """The lines of a run that tell the story.
 
@@ -39,7 +51,7 @@ def picture_lines(transcript: str) -> list[str]:
         ValueError: The run did not get to its end.
     """
     if "The demo succeeded" not in transcript:
-        raise ValueError(f"{TRANSCRIPT}: the demo did not succeed")
+        raise ValueError(f"{RECORD}: the demo did not succeed")
     lines: list[str] = []
     showing = False
     for printed in transcript.splitlines():
@@ -52,6 +64,8 @@ def picture_lines(transcript: str) -> list[str]:
             line = "  " + re.sub(r"^TASK \[rotation : (.*?)\] \*+$", r"\1", line)
             if "arg spec" in line:
                 continue
+        if line.startswith("skipping:") and lines:
+            lines.pop()  # The step that was not needed.
         if showing and line.strip() and not _NOISE.match(line):
             lines.append(line)
     lines.append(transcript.strip().splitlines()[-1])
@@ -76,4 +90,5 @@ def draw(lines: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(draw(picture_lines(TRANSCRIPT.read_text())))
+    lines = picture_lines(transcript(RECORD.read_text("utf-8")))
+    PICTURE.write_text(draw(lines), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runbooks.lab.plan import Lab
+from tests.chromium import start_chromium
 from tests.docs.checkout import ROOT
+from tests.docs.serve import BASE_URL, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,19 +56,35 @@ def _end_lab(name: str) -> str:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """The site, built the way `make docs` builds it: warnings are errors."""
+    """The site, built the way it is built to be published: warnings are errors."""
     output = tmp_path_factory.mktemp("site")
     build = subprocess.run(
         [
             *(sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going"),
             *("-c", str(ROOT), str(ROOT / "docs"), str(output)),
         ],
+        env=os.environ | {"DOCS_BASE_URL": BASE_URL},
         capture_output=True,
         text=True,
         check=False,
     )
     assert build.returncode == 0, build.stderr
     return output
+
+
+@pytest.fixture(scope="session")
+def site_url(site):
+    """Address of the site on a server of this machine."""
+    with serving(site) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """One browser for all tests of the site."""
+    browser = start_chromium(tmp_path_factory.mktemp("chromium"), log=True)
+    yield browser
+    browser.quit()
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -18,6 +18,10 @@ import drawn_pictures
 from pictures.canvas import COLORS, width_of, wrap
 from pictures.catalogue import HERE, draw_all
 from pictures.counters import moments, stretches
+from pictures.draw_demo import PICTURE as DEMO_PICTURE
+from pictures.draw_demo import RECORD as DEMO
+from pictures.draw_demo import draw as draw_demo
+from pictures.draw_demo import picture_lines, transcript
 from pictures.pair_matrix import stale_pairs
 from pictures.record_counters import numbers
 from pictures.timeline import read_timeline
@@ -98,6 +102,17 @@ def test_recorded_checks_name_the_cause_and_its_end(name):
     checks = RECORDS[name]["checks"]
     assert {f["cause"] for f in checks["broken"]["findings"]} == {name}
     assert checks["healed"]["verdict"] == "healthy"
+
+
+def test_picture_of_the_demo_is_drawn_from_the_record_that_the_site_plays():
+    drawn = draw_demo(picture_lines(transcript(DEMO.read_text(encoding="utf-8"))))
+    shown = DEMO_PICTURE.read_text(encoding="utf-8")
+    words = [
+        re.sub(r"<style.*?</style>|<[^>]+>", " ", svg, flags=re.S).split()
+        for svg in (drawn, shown)
+    ]
+    assert words[0] == words[1]
+    assert words[0].count("STALE") == 2
 
 
 @pytest.mark.parametrize("name", RECORDS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -9,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests.docs.checkout import ROOT
+from tests.docs.serve import BASE_URL, PREFIX
 
 
 class Html(HTMLParser):
@@ -42,14 +45,20 @@ def html(site):
     return {page: Html(page.read_text("utf-8")) for page in site.rglob("*.html")}
 
 
-def test_links_within_the_site_lead_somewhere(html):
+def test_links_within_the_site_lead_somewhere(html, site):
     broken = []
     for page, content in html.items():
         for link in content.links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
-            target = (page.parent / unquote(parts.path)).resolve()
+            path = unquote(parts.path)
+            # Only the page that is shown at any depth names its links from the root.
+            below = page.parent
+            if page.name == "404.html":
+                assert path.startswith(PREFIX)
+                below, path = site, path.removeprefix(PREFIX)
+            target = (below / path).resolve()
             target = target if parts.path else page
             if target not in html:
                 if not target.is_file():
@@ -105,3 +114,24 @@ def test_runbook_answers_in_the_order_of_an_incident(site, name):
     )
     places = [page.index(f"<h2>{heading}<") for heading in headings]
     assert places == sorted(places)
+
+
+def test_site_map_lists_the_pages_where_they_are_published(site):
+    root = ET.parse(site / "sitemap.xml").getroot()
+    listed = {where.text for where in root.iter() if where.tag.endswith("}loc")}
+    made = {page.relative_to(site).as_posix() for page in site.rglob("*.html")}
+    missing = {BASE_URL + page for page in made} - listed
+    assert listed <= {BASE_URL + page for page in made}
+    assert missing == {
+        BASE_URL + page for page in ("404.html", "genindex.html", "search.html")
+    }
+
+
+def test_whoever_links_to_a_page_shows_its_title_and_a_card(site):
+    page = Path(site, "runbooks/kvstore-lease-expired.html").read_text("utf-8")
+    card = re.search(f'property="og:image" content="{BASE_URL}([^"]+)"', page)
+    assert card is not None
+    assert Path(site, card[1]).read_bytes().startswith(b"\x89PNG")
+    assert 'property="og:title" content="Key-value store lease expired"' in page
+    canonical = f'rel="canonical" href="{BASE_URL}runbooks/kvstore-lease-expired.html"'
+    assert canonical in page
