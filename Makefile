@@ -51,6 +51,7 @@ lock: setup-python ## Resolve the dependencies anew; LOCK_ARGS=--upgrade for new
 clean: ## Delete everything that the other targets made here
 	rm -rf .venv dist docs/_build .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .ansible .cache playbooks/.ansible
+	-git clean -qfX docs/images
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup-python setup-demo setup-test: setup-%:

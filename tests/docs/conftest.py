@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
+from runbooks.lab.plan import Lab
 from tests.docs.checkout import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TALLIES = pytest.StashKey[dict]()
 
@@ -20,16 +24,31 @@ def tallies(request):
 
 
 @pytest.fixture
-def own_lab():
-    """The name of a lab that a page itself starts, and what makes sure it is gone."""
-    name = f"docs-page-{os.getpid()}"
+def own_labs():
+    """Watches over labs that a page itself starts.
 
-    def end() -> str:
-        down = [sys.executable, "-m", "runbooks", "lab", "down", "--name", name]
-        return subprocess.run(down, capture_output=True, text=True, check=True).stdout
+    Called with their names, it makes sure that none of them is there yet; they are
+    ended after the test. Gives what tells which of them are still up.
+    """
+    watched: list[str] = []
 
-    yield name, end
+    def end() -> list[str]:
+        return [name for name in watched if "No lab" not in _end_lab(name)]
+
+    def watch(*names: str) -> Callable[[], list[str]]:
+        for name in names:
+            if Lab(name).directory.exists():
+                pytest.fail(f"A lab {name!r} runs already: end it first.")
+        watched.extend(names)
+        return end
+
+    yield watch
     end()
+
+
+def _end_lab(name: str) -> str:
+    down = [sys.executable, "-m", "runbooks", "lab", "down", "--name", name]
+    return subprocess.run(down, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(scope="session")

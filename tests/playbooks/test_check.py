@@ -30,7 +30,7 @@ def test_api_that_is_no_api_has_a_sentence(playbooks, tmp_path):
     assert "There is no kubeconfig" in run.out
 
 
-def test_audit_and_etcd_are_variables(playbooks, etcd):
+def test_audit_and_etcd_are_variables(playbooks, etcd):  # noqa: F811
     run = playbooks.run(
         "check-ipsec.yml",
         "-eipsec_check_audit=true",
