@@ -80,6 +80,7 @@ with contextlib.suppress(ImportError, OSError):
     importlib.import_module("enchant")
     extensions.append("sphinxcontrib.spelling")
 epub_basename = "cilium-ipsec-runbooks"
+epub_exclude_files = [".buildinfo.bak"]
 linkcheck_timeout = 20
 linkcheck_retries = 2
 linkcheck_allow_unauthorized = True
