@@ -2,7 +2,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs soak bench compat lock clean setup-python setup-demo setup-test
+.PHONY: help demo test lint docs links wheel soak bench compat lock clean \
+  setup-python setup-demo setup-test
 
 # The environment's commands come first; the lab's are often in sbin.
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
@@ -22,13 +23,18 @@ test: setup-test ## Lint, build the docs, and run every test but the slow ones
 	@.ci/timed docs $(MAKE) --no-print-directory docs
 	@.ci/timed tests .ci/test $(PYTEST_ARGS)
 
-lint: setup-python ## Run ruff, mypy, yamllint, shellcheck and ansible-lint
+lint: setup-python ## Run the linters of code, playbooks, scripts, and prose
 	@.ci/lint
 
-docs: setup-python ## Build the site into docs/_build/html
-	@.venv/bin/sphinx-build -q -W --keep-going -d docs/_build/doctrees \
-	  -c . docs docs/_build/html
+docs: setup-python ## Build the site below docs/_build: HTML, one page, EPUB
+	@.ci/docs
 	@echo "docs: open docs/_build/html/index.html"
+
+links: docs ## Check the links that lead out of the site, where a network allows it
+	@.ci/links
+
+wheel: docs ## Build the package with the site in it, into dist
+	@.venv/bin/hatchling build --target wheel
 
 soak: setup-test ## Run long repetitions; tables go under docs/reference/
 	@.venv/bin/pytest -m soak $(PYTEST_ARGS)
@@ -43,8 +49,9 @@ lock: setup-python ## Resolve the dependencies anew; LOCK_ARGS=--upgrade for new
 	@.ci/lock $(LOCK_ARGS)
 
 clean: ## Delete everything that the other targets made here
-	rm -rf .venv docs/_build .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf .venv dist docs/_build .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .ansible .cache playbooks/.ansible
+	-git clean -qfX docs/images
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup-python setup-demo setup-test: setup-%:

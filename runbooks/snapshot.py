@@ -202,7 +202,12 @@ class ClusterFacts:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All nodes of a cluster, read one after the other or side by side."""
+    """All nodes of a cluster, read one after the other or side by side.
+
+    Attributes:
+        nodes: What was read of each, by its name.
+        cluster: What the cluster's objects say.
+    """
 
     nodes: Mapping[str, NodeSnapshot]
     cluster: ClusterFacts = field(default_factory=ClusterFacts)

@@ -96,7 +96,7 @@ class RunningLab:
         node = self.client.lab.node(destination)
         address = node.pod_ip6 if version == 6 else node.pod_ip
         done = self.client.run(
-            source, ["ping", "-c5", "-i0.1", "-W1", address], pod=True
+            source, ["ping", "-c5", "-i0.1", "-W5", address], pod=True
         )
         words = done.stdout.split()
         return int(words[words.index("transmitted,") + 1])

@@ -64,7 +64,7 @@ def write_table(
     ]
     for row in (header, *rows):
         for i, cell in enumerate(row):
-            lines.append(f"   {'*' if i == 0 else ' '} - {cell}")
+            lines.append(f"   {'*' if i == 0 else ' '} - {cell}".rstrip())
     path = REFERENCE / "measurements" / f"{name}.rst"
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join(lines) + "\n")

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.util.typing import ExtensionMetadata
 
+#: The page of the tables themselves.
+_OWN_PAGE = "lab/breaks"
+
 
 def rst_of_breaks(kind: Kind) -> list[str]:
     """Lay out the breaks of a kind.
@@ -44,7 +47,8 @@ def rst_of_breaks(kind: Kind) -> list[str]:
         if needed:
             what += f" Needs ``lab up {needed}``."
         amount = f" [{found.amount}]" if found.amount else ""
-        rows.append((f"``{name}{amount}``", what, found.sees))
+        page = f" See :doc:`/{found.page}`." if found.page != _OWN_PAGE else ""
+        rows.append((f"``{name}{amount}``", what, found.sees + page))
     for row in rows:
         lines += [f"   {'*' if i == 0 else ' '} - {c}" for i, c in enumerate(row)]
     return lines

@@ -1,9 +1,11 @@
 """Record both ends' counters of a lab while it breaks and is healed.
 
-Run from the top of the repository: ``python docs/pictures/record_counters.py``. It
-starts a lab of its own, reads of its nodes what an administrator of a real cluster
-can read (``ip -s xfrm state`` and ``/proc/net/xfrm_stat``), breaks it, rotates the
-key with the playbook, and takes the lab down. Only numbers are kept, no keys.
+Run from the top of the repository, for example ``python
+docs/pictures/record_counters.py kvstore-recreated``. It starts a lab of its own,
+reads of its nodes what an administrator of a real cluster can read (``ip -s xfrm
+state``, ``/proc/net/xfrm_stat`` and ``ipsec-runbooks check``), breaks it, rotates
+the key with the playbook, and takes the lab down. Only numbers and findings are
+kept, no keys.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
 LAB = "pictures"
 SOURCE, DESTINATION = "node1", "node2"
-RECORD = Path(__file__).parent / "kvstore-lease-expired.json"
+RECORDS = Path(__file__).parent / "recorded"
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 
 #: The dump is cut to what is counted before it leaves the node: it holds keys.
@@ -36,15 +39,13 @@ READ = (
     "ip -s xfrm state | grep -E '^src|proto esp|mark|seq-hi'; "
     "grep -E 'XfrmInState(Proto|Seq)Error' /proc/net/xfrm_stat"
 )
-#: What `lab break` says of the pair, and how the picture puts it.
-STEPS = {
-    f"{SOURCE} sends 100000 packets to {DESTINATION}": f"{SOURCE} sends 100000 packets",
-    f"the agent of {DESTINATION} goes down": f"{DESTINATION}'s agent goes down",
-    f"{SOURCE} has deleted its states for {DESTINATION}: the lease has expired": (
-        f"lease expired: {SOURCE} deletes its states"
-    ),
-    f"the agent of {DESTINATION} is back": f"{DESTINATION}'s agent is back",
+#: Ways into stale states, with the lab's mode.
+SCENARIOS = {
+    "kvstore-lease-expired": "kvstore",
+    "kvstore-recreated": "kvstore",
+    "ciliumnode-recreated": "crd",
 }
+ROTATE = "ansible-playbook rotate-ipsec-key.yml"
 PAUSE_S = 0.5
 #: How long each phase is shown.
 HEALTHY_S, BROKEN_S, HEALED_S = 15.0, 20.0, 15.0
@@ -102,15 +103,15 @@ class Recorder:
         """Seconds since the recording began."""
         return round(time.monotonic() - self.start_s, 2)
 
-    def event(self, what: str) -> None:
-        """Note that something happened now."""
-        self.events.append({"t_s": self.now_s(), "what": what})
+    def event(self, said: str) -> None:
+        """Note what was said to happen now."""
+        self.events.append({"t_s": self.now_s(), "said": said})
 
     def sample(self) -> None:
         """Read the receiver, then the sender, as a check must."""
-        at_s = self.now_s()
         received = self.client.run(DESTINATION, ["sh", "-c", READ]).stdout
         sent = self.client.run(SOURCE, ["sh", "-c", READ]).stdout
+        at_s = self.now_s()
         errors = re.search(r"XfrmInStateProtoError\s+(\d+)", received)
         assert errors is not None
         self.samples.append(
@@ -150,63 +151,83 @@ def address(node: str, env: dict[str, str]) -> str:
     ).stdout
 
 
-def break_while_watched(recorder: Recorder) -> None:
+def check(env: dict[str, str]) -> dict[str, Any]:
+    """What a check of the cluster reports; its findings are no error here."""
+    command = ["ipsec-runbooks", "check", "--output", "json"]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
+    report: dict[str, Any] = json.loads(ran.stdout)
+    return report
+
+
+def break_while_watched(recorder: Recorder, name: str) -> None:
     """Break the lab, and note each step as it says that it takes it."""
-    command = ["ipsec-runbooks", "lab", "break", "kvstore-lease-expired"]
+    command = ["ipsec-runbooks", "lab", "break", name]
     command += ["--name", LAB, "--node", DESTINATION]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as breaking:
         assert breaking.stdout is not None
         for line in breaking.stdout:
-            if line.strip() in STEPS:
-                recorder.event(STEPS[line.strip()])
+            recorder.event(line.strip())
     assert breaking.returncode == 0
 
 
-def record(env: dict[str, str]) -> dict[str, Any]:
+def record(name: str, env: dict[str, str]) -> dict[str, Any]:
     """Let the story happen in a lab that is up, and record it.
 
     Args:
+        name: The scenario.
         env: Environment with the lab's kubeconfig.
 
     Returns:
-        What ``draw_counters.py`` draws.
+        What ``counters.py`` and ``pair_matrix.py`` draw.
     """
     pair = (address(SOURCE, env), address(DESTINATION, env))
+    checks = {}
     lab("traffic", "start")
     with recording(pair) as recorder:
         time.sleep(HEALTHY_S)
-        break_while_watched(recorder)
+        break_while_watched(recorder, name)
         time.sleep(BROKEN_S)
-        recorder.event("key rotation starts")
+        checks["broken"] = check(env)
+        recorder.event(ROTATE)
         subprocess.run(
-            ["ansible-playbook", "rotate-ipsec-key.yml"],
+            ROTATE.split(),
             cwd=PLAYBOOKS,
             env=env,
             check=True,
         )
         time.sleep(HEALED_S)
+        checks["healed"] = check(env)
     return {
         "recorded": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "source": SOURCE,
         "destination": DESTINATION,
         "events": recorder.events,
         "samples": recorder.samples,
+        "checks": checks,
     }
 
 
-def main() -> None:
-    """Record in a lab of its own, which is gone afterwards."""
+def main(name: str) -> None:
+    """Record a scenario in a lab of its own, which is gone afterwards."""
     try:
-        kubeconfig = re.search(r"KUBECONFIG=(\S+)", lab("up"))
+        kubeconfig = re.search(
+            r"KUBECONFIG=(\S+)", lab("up", "--mode", SCENARIOS[name])
+        )
         assert kubeconfig is not None
         with tempfile.TemporaryDirectory() as reports:
             recorded = record(
-                {**os.environ, "KUBECONFIG": kubeconfig[1], "PWD": reports}
+                name, {**os.environ, "KUBECONFIG": kubeconfig[1], "PWD": reports}
             )
     finally:
         lab("down", check=False)
-    RECORD.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
+    RECORDS.mkdir(exist_ok=True)
+    (RECORDS / f"{name}.json").write_text(
+        json.dumps(recorded, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] and sys.argv[1] in SCENARIOS:
+        main(sys.argv[1])
+    else:
+        sys.exit(f"usage: record_counters.py {{{'|'.join(SCENARIOS)}}}")

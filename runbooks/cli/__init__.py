@@ -22,4 +22,5 @@ app.add_typer(docs.app, name="docs")
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
-    app()
+    # By this name however it was started: pages show what --help prints.
+    app(prog_name="ipsec-runbooks")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from runbooks.pages.site import Place
     from runbooks.pages.source import Page
 
 app = typer.Typer(
@@ -68,6 +69,70 @@ def run(
         _run(found, name, sys.stdin.isatty() if step is None else step)
     except (UnknownPageError, FileNotFoundError, PageError) as error:
         _fail(error, 2)
+
+
+@app.command("open")
+def open_page(
+    page: Annotated[
+        str,
+        typer.Argument(
+            metavar="PAGE",
+            help="For example kvstore-lease-expired; default: the first page.",
+        ),
+    ] = "",
+    print_path: Annotated[
+        bool, typer.Option("--print-path", help="Only say where the page is.")
+    ] = False,
+    serve: Annotated[
+        bool,
+        typer.Option(
+            "--serve", help="Serve the pages on 127.0.0.1 until Ctrl-C, for ssh -L."
+        ),
+    ] = False,
+    port: Annotated[
+        int, typer.Option(help="With --serve: where to listen; 0: any free port.")
+    ] = 0,
+) -> None:
+    """Open a page in a browser, from this machine and without a network.
+
+    Exit status: 0 opened or printed, 1 no browser could be started, the page's path
+    was printed, 2 called wrongly, or the pages are not in this installation.
+    """
+    from runbooks.pages.site import NoSiteError, find, site_folder
+    from runbooks.pages.source import UnknownPageError
+
+    try:
+        site = site_folder()
+        place = find(page, site)
+        if serve:
+            _serve(place, site, port)
+            return
+    except (NoSiteError, UnknownPageError, OSError) as error:
+        _fail(error, 2)
+    if print_path:
+        typer.echo(place.path)
+        return
+    import webbrowser
+
+    if not webbrowser.open(place.uri):
+        typer.echo(place.path)
+        _fail("no browser could be started; the page is in that file", 1)
+    typer.echo(f"Opened {place.uri}")
+
+
+def _serve(place: Place, site: Path, port: int) -> None:
+    from runbooks.pages.serve import server
+
+    below = place.path.relative_to(site).as_posix()
+    section = f"#{place.section}" if place.section else ""
+    with server(site, port) as running:
+        used = running.server_port
+        typer.echo(f"http://127.0.0.1:{used}/{below}{section}")
+        typer.echo(f"From elsewhere: ssh -L {used}:127.0.0.1:{used} ...; Ctrl-C ends.")
+        try:
+            running.serve_forever()
+        except KeyboardInterrupt:
+            typer.echo("Ended.")
 
 
 def _run(page: Page, name: str, step: bool) -> None:

@@ -108,9 +108,9 @@ def narrow(diagnosis: Diagnosis, code: Code) -> Diagnosis:
         code: The condition, as a code or as a cause.
 
     Returns:
-        A diagnosis of that condition alone: what has this code or cause. If it is
-        one that makes pairs stale, also stale pairs whose cause can't be told, since
-        it may be this one.
+        A diagnosis of that condition alone, with what has this code or cause. If it
+        is one that makes pairs stale, also stale pairs whose cause can't be told,
+        since it may be this one.
     """
     findings = tuple(
         f

@@ -29,7 +29,7 @@ class Verdict(enum.StrEnum):
 
 
 class Code(enum.StrEnum):
-    """The catalogue of conditions; a code never changes its meaning."""
+    """The catalog of conditions; a code never changes its meaning."""
 
     STALE_XFRM_STATE = "stale-xfrm-state"
     KEY_MISMATCH = "key-mismatch"

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     from runbooks.diagnose.view import Tunnel, View
 
+#: A key that was changed without a new ID has a page; a boot ID that is taken for an
+#: older one has another cure.
+_PAGE = "key-changed-same-id"
+
 
 def key_mismatches(view: View) -> Iterable[Finding]:
     """Find pairs that encrypt with one key and decrypt with another.
@@ -97,7 +101,7 @@ def _finding(view: View, wrong: list[Tunnel], *, both_ways: bool) -> Finding:
                 for t in wrong
             ],
         },
-        runbook=str(Code.KEY_MISMATCH),
+        runbook=str(Code.KEY_MISMATCH) if mistaken else _PAGE,
     )
 
 

@@ -19,7 +19,12 @@ from runbooks.lab.daemonset import DaemonSetController
 from runbooks.lab.kubeapi import objects
 from runbooks.lab.kubeapi.credentials import Credentials
 from runbooks.lab.kubeapi.server import serve
-from runbooks.lab.kubeapi.status import JsonObject, StatusError, internal_error
+from runbooks.lab.kubeapi.status import (
+    JsonObject,
+    StatusError,
+    bad_request,
+    internal_error,
+)
 from runbooks.lab.kubeapi.store import Store
 from runbooks.lab.plan import (
     API_PORT,
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from runbooks.lab.kubeapi.execution import ExecIO
+    from runbooks.lab.kubeapi.streams import LogRequest
     from runbooks.lab.kubeapi.watch import Event
     from runbooks.lab.kubelet import Kubelet
 
@@ -273,9 +279,18 @@ class Cluster:
         except ChannelError as error:
             raise internal_error(str(error)) from error
 
-    async def _log(self, pod: JsonObject, *_: Any) -> AsyncIterator[bytes]:
+    async def _log(
+        self, pod: JsonObject, container: str, wanted: LogRequest
+    ) -> AsyncIterator[bytes]:
         kubelet = self._kubelets[pod["spec"]["nodeName"]]
-        yield (await kubelet.log()).encode()
+        try:
+            text = await kubelet.log(previous=wanted.previous)
+        except ChannelError as error:
+            raise bad_request(f"no log of {container}: {error}") from error
+        lines = text.splitlines(keepends=True)
+        if wanted.tail_lines is not None:
+            lines = lines[max(0, len(lines) - wanted.tail_lines) :]
+        yield "".join(lines).encode()
 
 
 def now() -> str:

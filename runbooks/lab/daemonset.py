@@ -126,6 +126,7 @@ class DaemonSetController:
             await kubelet.stop_agent("TERM")
             kubelet.forget_restarts()
             self._pods[node.name] = self._create_pod(node)
+            await kubelet.sync_secret()  # a new Pod mounts its volumes anew
             await kubelet.start_agent()
         except ChannelError:
             return  # the Pod shows that its agent is not ready

@@ -239,9 +239,16 @@ class Kubelet:
             writer.close()
         raise ChannelError(f"{self._node.name} went away")
 
-    async def log(self) -> str:
-        """The agent's log, as far as the node keeps it."""
-        text: str = await self._client.ask("log")
+    async def log(self, *, previous: bool = False) -> str:
+        """The agent's log, as far as the node keeps it.
+
+        Args:
+            previous: Of the agent that ran before this one.
+
+        Raises:
+            ChannelError: The node does not answer, or there was none before.
+        """
+        text: str = await self._client.ask("log", previous=previous)
         return text
 
 

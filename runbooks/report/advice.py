@@ -18,7 +18,16 @@ COMMANDS = (
     "cilium-dbg kvstore get --recursive cilium/state/nodes",
 )
 #: Conditions and causes that have a page below docs/runbooks/.
-RUNBOOKS = frozenset({"kvstore-lease-expired"})
+RUNBOOKS = frozenset(
+    {
+        "ciliumnode-recreated",
+        "key-changed-same-id",
+        "kvstore-lease-expired",
+        "kvstore-recreated",
+        "rotation-stalled",
+        "sequence-exhaustion",
+    }
+)
 
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.HEALTHY: "Both ends of every tunnel belong together.",
@@ -68,7 +77,9 @@ _NEXT: Mapping[Code, str] = {
     Code.XFRM_ERRORS_RISING: (
         f"Run {CHECK} --audit, and look at the agent's log on that node."
     ),
-    Code.SEQUENCE_EXHAUSTION: f"Rotate the key before that: {ROTATE}",
+    Code.SEQUENCE_EXHAUSTION: (
+        f"Rotate the key, best before the numbers are used up: {ROTATE}"
+    ),
     Code.ROTATION_STALLED: (
         "Bring the new key to the node that lags: look at its agent's log for IPsec"
         " keyfile, then restart that agent. Don't start another rotation before."

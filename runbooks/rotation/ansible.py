@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from runbooks.collect import etcd_access
+from runbooks.collect.errors import CollectError
 from runbooks.repair import steps as repair
 from runbooks.rotation import report as rotation_report
 from runbooks.rotation import spread, steps
@@ -24,6 +27,9 @@ from runbooks.rotation.reader import KernelReader
 from runbooks.rotation.restart import restart_agents
 from runbooks.rotation.session import Session
 
+if TYPE_CHECKING:
+    from runbooks.collect.etcd import EtcdAccess
+
 Options = Mapping[str, Any]
 Result = dict[str, Any]
 Tell = Callable[[str], None]
@@ -31,7 +37,11 @@ Tell = Callable[[str], None]
 
 def check(options: Options, **call: Any) -> Result:
     """Run the check once."""
-    return run_step(options, call, steps.check)
+
+    def look(session: Session) -> Result:
+        return steps.check(session, audit=options["audit"])
+
+    return run_step(options, call, look)
 
 
 def preflight(options: Options, **call: Any) -> Result:
@@ -291,10 +301,21 @@ def session_of(
 
     return Session(
         cluster=cluster,
-        reader=KernelReader(target, options.get("sample_interval") or 2.0),
+        reader=KernelReader(
+            target, options.get("sample_interval") or 2.0, _etcd(options)
+        ),
         tell=call["tell"],
         between=between,
     )
+
+
+def _etcd(options: Options) -> EtcdAccess | None:
+    files = (options.get(f"etcd_{name}") for name in ("ca", "cert", "key"))
+    paths = (Path(file) if file else None for file in files)
+    try:
+        return etcd_access(options.get("etcd_endpoint"), *paths)
+    except CollectError as error:
+        raise RotationError(str(error)) from None
 
 
 def key_id_diff(from_key_id: int, to_key_id: int) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from runbooks.collect.cluster import ClusterReader
+from runbooks.collect.depths import read_for_check
 from runbooks.collect.errors import CollectError, NotPermittedError, UnreachableError
 from runbooks.diagnose import diagnose
 from runbooks.rotation.errors import RotationError, TransientError
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runbooks.collect.agent_exec import Ran
+    from runbooks.collect.etcd import EtcdAccess
+    from runbooks.diagnose.finding import Diagnosis
     from runbooks.rotation.objects import Target
     from runbooks.snapshot import Snapshot
 
@@ -27,13 +30,21 @@ class KernelReader:
     Args:
         target: Which cluster.
         sample_interval_s: Time between the two samples of a check, in seconds.
+        etcd: The key-value store, if a check may ask it.
     """
 
-    def __init__(self, target: Target, sample_interval_s: float) -> None:
+    def __init__(
+        self,
+        target: Target,
+        sample_interval_s: float,
+        etcd: EtcdAccess | None = None,
+    ) -> None:
         kubeconfig = Path(target.kubeconfig) if target.kubeconfig else None
         self._sample_interval_s = sample_interval_s
         self._reader = _in_own_words(
-            lambda: ClusterReader.connect(kubeconfig, target.context, target.namespace)
+            lambda: ClusterReader.connect(
+                kubeconfig, target.context, target.namespace, etcd
+            )
         )
 
     def states(self, *, policies: bool = False) -> Snapshot:
@@ -48,6 +59,13 @@ class KernelReader:
             lambda: self._reader.samples(self._sample_interval_s, after_first)
         )
         return Assessment(diagnose(samples, audit=audit), samples)
+
+    def check(self, *, audit: bool = False) -> Diagnosis:
+        """Run the check as deep as it takes."""
+        samples = _in_own_words(
+            lambda: read_for_check(self._reader, self._sample_interval_s, audit=audit)
+        )
+        return diagnose(samples, audit=audit)
 
     def run(self, argv: Sequence[str], node: str | None = None) -> dict[str, Ran]:
         """Run a command in the agents' pods, or in the one of a node."""

@@ -51,6 +51,13 @@ class KernelView(Protocol):
 class Reader(KernelView, Protocol):
     """Reads the kernels of one cluster's nodes, and runs commands there."""
 
+    def check(self, *, audit: bool = False) -> Diagnosis:
+        """Run the check as deep as it takes; the states themselves are not kept.
+
+        Args:
+            audit: Whether to compare every pair of nodes, however many there are.
+        """
+
     def run(self, argv: Sequence[str], node: str | None = None) -> dict[str, Ran]:
         """Run a command in the agents' pods, or in the one of a node.
 

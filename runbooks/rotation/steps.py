@@ -139,11 +139,16 @@ def _interrupted_but_over(
     return record if settled and (late or diagnosis.alarming) else None
 
 
-def check(session: Session) -> Result:
-    """Run the check once, whatever it finds."""
+def check(session: Session, *, audit: bool = False) -> Result:
+    """Run the check once, whatever it finds.
+
+    Args:
+        session: The run.
+        audit: Whether to compare every pair of nodes, however many there are.
+    """
     diagnosis = persist(
-        session.reader.assess, session.brief, what="the nodes"
-    ).diagnosis
+        lambda: session.reader.check(audit=audit), session.brief, what="the nodes"
+    )
     return {
         **_told(diagnosis),
         "exit_code": diagnosis.exit_code,

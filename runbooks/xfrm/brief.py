@@ -125,7 +125,7 @@ class BriefStates:
 
     @property
     def newest_spi(self) -> int | None:
-        """The SPI of the newest states: what the agent loaded last."""
+        """The SPI of the newest states, which the agent loaded last."""
         newest = max(self.ages, key=lambda a: (a.newest_s, a.spi), default=None)
         return newest.spi if newest else None
 

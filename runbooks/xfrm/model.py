@@ -44,7 +44,7 @@ class Mark:
 
     @property
     def action(self) -> int:
-        """The nibble that tells decrypt from encrypt, in place (mask 0xf00)."""
+        """The nibble that tells decrypt from encrypt, in place (mask ``0xf00``)."""
         return self.value & MARK_ACTION_MASK
 
 

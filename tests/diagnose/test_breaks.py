@@ -55,6 +55,7 @@ def test_boot_ids_that_agree_leave_only_the_key_to_blame():
 
     for finding in diagnose(cluster.twice()).findings:
         assert "changed without a new key ID." in finding.summary
+        assert finding.runbook == "key-changed-same-id"
 
 
 def test_boot_id_that_is_announced_wrongly_is_named():
@@ -64,6 +65,7 @@ def test_boot_id_that_is_announced_wrongly_is_named():
 
     for finding in diagnose(cluster.twice()).findings:
         assert "boot ID that node2 announces" in finding.summary
+        assert finding.runbook == "key-mismatch"
 
 
 @pytest.mark.parametrize("shape", SHAPES)

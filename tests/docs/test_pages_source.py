@@ -10,8 +10,9 @@ from runbooks.pages.source import pages
 
 #: Blocks that are not run, by page: the reasons that the page gives. A block that is
 #: not here must run.
-NOT_RUN: dict[str, list[str]] = {}
-
+NOT_RUN: dict[str, list[str]] = {
+    "contributing": ["the page would run inside a page"],
+}
 
 PAGES = list(pages())
 RUNNABLE = [page for page in PAGES if page.has_sessions]

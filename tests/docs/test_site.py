@@ -89,8 +89,11 @@ def test_text_of_the_first_page_leads_to_every_runbook():
     }
 
 
-def test_runbook_answers_in_the_order_of_an_incident(site):
-    page = Path(site, "runbooks/kvstore-lease-expired.html").read_text("utf-8")
+@pytest.mark.parametrize(
+    "name", ["kvstore-lease-expired", "kvstore-recreated", "ciliumnode-recreated"]
+)
+def test_runbook_answers_in_the_order_of_an_incident(site, name):
+    page = Path(site, f"runbooks/{name}.html").read_text("utf-8")
     headings = (
         "Who is affected",
         "What you see",

@@ -1,19 +1,28 @@
-"""How often a check is right: every condition of the lab, in every shape of it."""
+"""How often a check is right: every condition of the lab, in every shape of it.
+
+Answers are kept beside the table as they come, so that the rounds can be run in
+several goes, and shapes beside each other; a new go adds the rounds that are missing.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 from collections import Counter
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runbooks.lab.breaks import BREAKS
 from runbooks.lab.breaks.condition import Kind
+from runbooks.pages.verified import running_version
 from tests.conftest import start_lab
 from tests.lab.breaks.diagnosed import Said, check, is_right
 from tests.lab.breaks.signs import watch
-from tests.measurements import write_table
+from tests.measurements import REFERENCE, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +44,33 @@ SHAPES = {
 COMMON = ("--rotation-duration", "20")
 NODE = "node2"
 CALM = Said(0, frozenset())
-#: Answers by condition and shape, over all rounds.
-ANSWERS: dict[tuple[str, str], Counter[str]] = {}
+ANSWERS = REFERENCE / "measurements" / "accuracy.json"
+
+
+@contextmanager
+def answers_so_far() -> Iterator[dict]:
+    """Answers by shape and condition, to be added to; other processes wait."""
+    ANSWERS.touch()
+    with ANSWERS.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        content = json.loads(file.read() or "{}")
+        yield content
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def count(shape: str, name: str) -> int:
+    with answers_so_far() as answers:
+        return len(answers.get(shape, {}).get(name, []))
+
+
+def keep(shape: str, name: str, answer: str) -> None:
+    with answers_so_far() as answers:
+        of_shape = answers.setdefault(shape, {}).setdefault(name, [])
+        day = datetime.now(UTC).date().isoformat()
+        of_shape.append({"answer": answer, "day": day, "version": running_version()})
+        publish(answers)
 
 
 def conditions(shape: str) -> Iterator[str]:
@@ -54,55 +88,71 @@ def answer(lab: RunningLab, shape: str, name: str) -> str:
     kind = BREAKS[name].kind
     # Without a replay window, numbers don't matter: nothing may be claimed.
     harmless = kind is Kind.HARMLESS or (kind is Kind.STALE and "legacy" in shape)
+    lab.run("traffic", "start")
     try:
         lab.run("break", name, "--node", NODE)
         if harmless:
             said = check(lab)
-            return "right" if said == CALM else "false alarm"
+            return "right" if said == CALM else f"false alarm: {described(said)}"
         lost = watch(lab.client).lost
         said = check(lab)
     finally:
         lab.run("heal")
     if said == CALM:
         return "missed"
-    return "right" if is_right(said, name, NODE, peers, lost) else "wrong"
+    if is_right(said, name, NODE, peers, lost):
+        return "right"
+    return f"wrong: {described(said)}"
+
+
+def described(said: Said) -> str:
+    alarms = sorted(" ".join(filter(None, alarm)) for alarm in said.alarms)
+    return f"exit status {said.status}; {', '.join(alarms)}"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_condition_is_missed_and_none_is_made_up(shape):
-    with start_lab(f"accuracy-{os.getpid()}", *SHAPES[shape], *COMMON) as lab:
-        lab.run("traffic", "start")
-        for name in conditions(shape):
-            answers = [answer(lab, shape, name) for _ in range(ROUNDS)]
-            ANSWERS[name, shape] = Counter(answers)
-    publish()
-    wrong = {
-        name: dict(counts)
-        for (name, of), counts in ANSWERS.items()
-        if of == shape and set(counts) != {"right"}
-    }
+    name = f"accuracy-{list(SHAPES).index(shape)}-{os.getpid()}"
+    with start_lab(name, *SHAPES[shape], *COMMON) as lab:
+        for round_ in range(ROUNDS):
+            for condition in conditions(shape):
+                if count(shape, condition) <= round_:
+                    keep(shape, condition, answer(lab, shape, condition))
+    with answers_so_far() as answers:
+        wrong = {
+            condition: others
+            for condition, given in answers[shape].items()
+            if (others := [a for a in given if a["answer"] != "right"])
+        }
     assert not wrong
 
 
-def publish() -> None:
+def publish(answers: dict) -> None:
     """Write the table of all shapes that have been tried."""
-    shapes = [shape for shape in SHAPES if any(s == shape for _, s in ANSWERS)]
+    shapes = [shape for shape in SHAPES if shape in answers]
+    every = [a for of in answers.values() for given in of.values() for a in given]
+    days = sorted({a["day"] for a in every})
+    versions = sorted({a["version"] for a in every})
 
     def cell(name: str, shape: str) -> str:
-        counts = ANSWERS.get((name, shape))
-        if counts is None:
+        if not (given := answers[shape].get(name)):
             return ""
-        others = [f"{n} {what}" for what, n in counts.items() if what != "right"]
-        return ", ".join([f"{counts['right']} of {counts.total()}", *others])
+        kinds = Counter(a["answer"].partition(":")[0] for a in given)
+        right = kinds.pop("right", 0)
+        others = [f"{n} {what}" for what, n in kinds.items()]
+        return ", ".join([f"{right} of {len(given)}", *others])
 
     write_table(
         "accuracy",
         "How often a check is right",
-        f"``ACCURACY_ROUNDS={ROUNDS} make soak``: each condition of the lab made, "
-        "checked and taken back. Right is: for a failure, the pairs that the kernels "
-        "show as broken, all of them and no others, with the right code and cause; "
-        "for a harmless condition, and for stale states without a replay window, "
-        "nothing. An empty cell is a condition that such a cluster can't have.",
+        "``ACCURACY_ROUNDS=10 pytest -m soak tests/soak/test_accuracy.py``: each "
+        "condition of the lab made, checked and taken back. Right is: for a failure, "
+        "the pairs that the kernels show as broken, all of them and no others, with "
+        "the right code and cause; for a harmless condition, and for stale states "
+        "without a replay window, nothing. An empty cell is a condition that such a "
+        "cluster can't have, or that was not tried there. Every single answer is in "
+        "``accuracy.json`` beside this table: "
+        f"{len(every)}, from {days[0]} to {days[-1]}, by {', '.join(versions)}.",
         ("Condition", *shapes),
         [(f"``{n}``", *(cell(n, shape) for shape in shapes)) for n in BREAKS],
     )

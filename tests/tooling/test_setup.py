@@ -140,7 +140,8 @@ def test_optional_packages_that_are_missing_do_not_stop_the_set_up(machine):
     for command in ("linux.uml", "etcd", "modprobe", "ip", "ping"):
         machine.add(command, "exit 0")
     result = machine.set_up("test")
-    assert "kubernetes-client chromium chromium-driver" in result.stdout
+    wanted = "enchant-2 hunspell-en-us kubernetes-client chromium chromium-driver"
+    assert wanted in result.stdout
     assert "has no apt-get" not in result.stderr
 
 
@@ -155,8 +156,21 @@ def test_python_without_the_venv_module_is_completed_through_apt(machine):
     assert "no Python >= 3.11 with the venv module was found" in result.stderr
 
 
+@pytest.mark.parametrize("there_is_apt", [True, False])
+def test_lint_and_docs_go_on_where_the_dictionary_cannot_be_installed(
+    machine, there_is_apt
+):
+    if there_is_apt:
+        machine.add("apt-get", "exit 1")
+    result = machine.set_up("python")
+    assert result.returncode == 0
+    assert "to install it: enchant-2 hunspell-en-us" in result.stdout
+    assert "-m pip install" in machine.log.read_text()
+
+
 @pytest.fixture
 def set_up_machine(machine):
+    machine.add("enchant-2", "exit 0")
     result = machine.set_up("python")
     assert result.returncode == 0, result.stderr
     assert "-m pip install" in machine.log.read_text()

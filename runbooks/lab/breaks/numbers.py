@@ -116,19 +116,31 @@ def wait_until_forgotten(
         say(f"{peer.name} has deleted its states for {node}: {why}")
 
 
-def wait_until_fresh(client: LabClient, node: str, say: Callable[[str], None]) -> None:
-    """Wait until every peer has made states for a node again.
+def wait_until_fresh(
+    client: LabClient,
+    node: str,
+    say: Callable[[str], None],
+    holders: Sequence[str] = (),
+) -> None:
+    """Wait until peers have made states for a node again.
+
+    Args:
+        client: The lab.
+        node: The node.
+        say: Told when they have.
+        holders: The peers that had dropped theirs; all of them if none is named.
 
     Raises:
         LabError: A peer did not in time.
     """
-    peers = peers_of(client, node)
-    for peer in peers:
+    names = list(holders) or [peer.name for peer in peers_of(client, node)]
+    for name in names:
         wait_until(
-            partial(has_states, client, peer.name, node, client.lab.states_per_peer),
-            f"{peer.name} did not make fresh states for {node}",
+            partial(has_states, client, name, node, client.lab.states_per_peer),
+            f"{name} did not make fresh states for {node}",
         )
-    say(f"{', '.join(p.name for p in peers)} have made fresh states for {node}")
+    have = "has" if len(names) == 1 else "have"
+    say(f"{', '.join(names)} {have} made fresh states for {node}")
 
 
 def has_states(client: LabClient, holder: str, node: str, count: int) -> bool:

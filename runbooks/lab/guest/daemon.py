@@ -22,6 +22,7 @@ from runbooks.lab.guest.nursery import Nursery
 from runbooks.lab.guest.processes import (
     AGENT,
     AGENT_LOG,
+    PREVIOUS_LOG,
     TRAFFIC,
     AgentProcess,
     TrafficProcess,
@@ -119,8 +120,9 @@ class Daemon:
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return {"boot_id": boot_id, "kernel": os.uname().release}
 
-    async def _log(self, *_: Any) -> str:
-        return AGENT_LOG.read_text(errors="replace")[-1_000_000:]
+    async def _log(self, request: dict[str, Any], *_: Any) -> str:
+        path = PREVIOUS_LOG if request.get("previous") else AGENT_LOG
+        return path.read_text(errors="replace")[-1_000_000:]
 
     async def _volume(self, request: dict[str, Any], *_: Any) -> None:
         write_volume(Path(request["path"]), request["files"])

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from runbooks.lab.guest.nursery import Nursery
 
 AGENT, TRAFFIC = "cilium-agent", "traffic"
+#: Of the agent that runs, and of the one before it, as kubelet keeps them.
 AGENT_LOG = Path("/run/log/cilium-agent.log")
+PREVIOUS_LOG = Path("/run/log/cilium-agent.previous.log")
 
 
 class Program:
@@ -100,6 +102,8 @@ class AgentProcess:
         async with self._turn:
             if self._process is not None:
                 return
+            if AGENT_LOG.exists():
+                AGENT_LOG.replace(PREVIOUS_LOG)
             with AGENT_LOG.open("ab") as log, Path(os.devnull).open("rb") as nothing:
                 self._process = await Program.start(
                     self._nursery,

@@ -23,7 +23,7 @@ FAILING: Mapping[str, Break] = {
         "the key is replaced under its old ID, and a node that reboots takes it",
         "``XfrmInStateProtoError`` rises on both ends of the node's pairs, and no "
         "packet passes either way: the ends' keys differ.",
-        "lab/breaks",
+        "runbooks/key-changed-same-id",
         key_changed_same_id.make,
         rotates=True,
     ),
@@ -33,7 +33,7 @@ FAILING: Mapping[str, Break] = {
         "The node is on the old SPI alone, its peers on the new one. "
         "Nothing passes either way; ``XfrmInNoStates`` and ``XfrmOutPolBlock`` rise "
         "on the peers.",
-        "lab/breaks",
+        "runbooks/rotation-stalled",
         agent_missed_rotation.make,
         undo=agent_missed_rotation.undo,
     ),
@@ -41,7 +41,7 @@ FAILING: Mapping[str, Break] = {
         Kind.FAILING,
         "the old key is reclaimed before a slow node has the new one, SECONDS late",
         "The same, until the node's key file is there.",
-        "lab/breaks",
+        "runbooks/rotation-stalled",
         rotation_too_fast.make,
         undo=rotation_too_fast.undo,
         amount=rotation_too_fast.USUAL_DELAY_S,
@@ -59,7 +59,7 @@ FAILING: Mapping[str, Break] = {
         Kind.FAILING,
         "outbound states without extended sequence numbers have run out of them",
         "``XfrmOutStateSeqError`` rises on the node: it sends nothing any more.",
-        "lab/breaks",
+        "runbooks/sequence-exhaustion",
         sequence_exhausted.make,
         rotates=True,
         legacy=True,

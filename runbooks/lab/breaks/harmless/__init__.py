@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from runbooks.lab.breaks.condition import Situation
 
-_PAGE = "lab/breaks"
-
 
 def _harmless(
     summary: str,
@@ -37,9 +35,10 @@ def _harmless(
     undo: Callable[[Situation], None] = nothing_to_undo,
     modes: tuple[str, ...] = MODES,
     amount: str = "",
+    page: str = "lab/breaks",
 ) -> Break:
     return Break(
-        Kind.HARMLESS, summary, sees, _PAGE, make, undo=undo, modes=modes, amount=amount
+        Kind.HARMLESS, summary, sees, page, make, undo=undo, modes=modes, amount=amount
     )
 
 
@@ -96,6 +95,7 @@ HARMLESS: Mapping[str, Break] = {
         "an agent restarts late in a rotation: the old SPI stays on its node alone",
         "Two SPIs on the node, one on all others.",
         rotation_with_restart.make,
+        page="runbooks/rotation-stalled",
     ),
     "ciliumnode-recreated-while-down": _harmless(
         "a CiliumNode is deleted and made again, with another uid, while no agent runs",

@@ -31,7 +31,7 @@ STALE: Mapping[str, Break] = {
         "the key-value store is made anew, and agents restart one after another",
         "The same on the node whose agent restarts last; in a cluster of more "
         "than two, pairs among the others go stale as well.",
-        "lab/breaks",
+        "runbooks/kvstore-recreated",
         kvstore_recreated.make,
         rotates=True,
         modes=("kvstore",),
@@ -40,7 +40,7 @@ STALE: Mapping[str, Break] = {
         Kind.STALE,
         "a CiliumNode is deleted, and made again by its node's agent",
         "The same; the node's CiliumNode has another uid.",
-        "lab/breaks",
+        "runbooks/ciliumnode-recreated",
         ciliumnode_recreated.make,
         undo=ciliumnode_recreated.undo,
         rotates=True,

@@ -59,8 +59,8 @@ def make(situation: Situation) -> None:
     if spared:
         pairs = ", ".join(f"{kept} to {name}" for name, kept in spared)
         raise LabError(f"entries were back too early, from {pairs}: heal, try again")
-    for name in (*others, node):
-        wait_until_fresh(client, name, say)
+    for i, name in enumerate((*others, node), start=1):
+        wait_until_fresh(client, name, say, (first, *others)[:i])
 
 
 def _restart_agent(client: LabClient, node: str) -> None:

@@ -5,6 +5,27 @@ module: check
 short_description: Find stale XFRM states and everything else the check knows
 description:
   - Reads every node through its agent's pod, two samples, and diagnoses what it reads.
+    In a large cluster it asks for sums first, and looks closely where these show
+    something.
+options:
+  audit:
+    description: Compare every pair of nodes, however many there are.
+    type: bool
+    default: false
+  etcd_endpoint:
+    description:
+      - URL of a member of the key-value store. Its leases and revisions tell causes
+        apart; without it, an agent is asked for what it can see.
+    type: str
+  etcd_ca:
+    description: File with the certificate of the authority that signed etcd's own.
+    type: path
+  etcd_cert:
+    description: File with the client's certificate.
+    type: path
+  etcd_key:
+    description: File with the key of that certificate.
+    type: path
 extends_documentation_fragment:
   - runbooks.ipsec.cluster
   - runbooks.ipsec.two_samples

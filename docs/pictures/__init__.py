@@ -1,0 +1,1 @@
+"""The site's pictures: what they show, and the code that draws it."""
