@@ -45,7 +45,9 @@ def sources(tmp_path):
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     for path in ROOT.iterdir():
-        if path.name not in {".git", ".venv", "docs"}:
+        if path.is_file():
+            shutil.copy(path, checkout)
+        elif path.name not in {".git", ".venv", "docs"}:
             (checkout / path.name).symlink_to(path)
     docs = checkout / "docs"
     shutil.copytree(ROOT / "docs", docs, ignore=shutil.ignore_patterns("_build"))
