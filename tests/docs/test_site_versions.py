@@ -12,7 +12,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.chromium import start_chromium
 from tests.docs.checkout import ROOT
 
 sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
@@ -103,13 +102,6 @@ def published(site, tmp_path_factory):
     return folder / "site"
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    browser = start_chromium(tmp_path_factory.mktemp("chromium"), log=True)
-    yield browser
-    browser.quit()
-
-
 def visit(browser, path):
     browser.get(path.as_uri())
     return Select(browser.find_element(By.CSS_SELECTOR, ".site-version select"))
@@ -139,7 +131,8 @@ def test_menu_leads_to_the_first_page_where_the_other_version_lacks_it(
 
 
 def test_lone_version_says_which_it_is_and_asks_nobody(browser, site):
-    browser.get_log("browser")  # Of other tests' pages.
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)  # Of other tests' pages.
     browser.get((site / "lab" / "index.html").as_uri())
     shown = browser.find_element(By.CSS_SELECTOR, ".site-version")
     assert shown.text.startswith("Version ")
