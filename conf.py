@@ -64,7 +64,7 @@ dark_code_style = "github-dark"
 highlight_language = "none"
 
 # A reader copies commands, never prompts or output.
-copybutton_prompt_text = r"[$#>] "
+copybutton_prompt_text = r">>> |\.\.\. |[$#>] "
 copybutton_prompt_is_regexp = True
 
 html_theme = "sphinx_rtd_theme"
@@ -123,6 +123,7 @@ with contextlib.suppress(ImportError, OSError):
     importlib.import_module("enchant")
     extensions.append("sphinxcontrib.spelling")
 epub_basename = "cilium-ipsec-runbooks"
+epub_exclude_files = [".buildinfo.bak"]
 linkcheck_timeout = 20
 linkcheck_retries = 2
 linkcheck_allow_unauthorized = True

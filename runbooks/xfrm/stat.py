@@ -124,7 +124,11 @@ COUNTERS: Mapping[str, Counter] = MappingProxyType(
                 "just deleted",
             ),
             ("XfrmOutStateInvalid", _OUT, "outbound state is being deleted"),
-            ("XfrmAcquireError", _OUT, "a state was asked for and could not be made"),
+            (
+                "XfrmAcquireError",
+                _IN,
+                "a packet came for a state that is asked for and not there yet",
+            ),
             (
                 "XfrmInStateDirError",
                 _IN,

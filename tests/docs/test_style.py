@@ -112,7 +112,8 @@ How Cilium encrypts: XFRM states and ``Every Key``
 | A table that is drawn can't be folded          | without drawing it anew         |
 +------------------------------------------------+---------------------------------+
 
-The sender's number is below the receiver's.
+The sender's number is below the receiver's. The file /etc/ipsec/keys has SPI
+3. It ends there.
 
 >>> we = "will"
 

@@ -22,6 +22,7 @@ INLINE = (
     (re.compile(r"(`+)(?:(?!\1).)+?\1", re.DOTALL), 0),
     (re.compile(r"\](\([^()\s]+\))"), 1),
     (re.compile(r"<https?://[^>]+>|https?://\S+"), 0),
+    (re.compile(r"(?<![\w/])~?/[\w./-]+"), 0),
 )
 
 

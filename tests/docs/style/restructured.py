@@ -42,6 +42,7 @@ INLINE = (
     (re.compile(r":[\w:-]+:`[^`]*`"), 0),
     (re.compile(r"`[^`<]+(<[^`]+>)`"), 1),
     (re.compile(r"https?://\S+"), 0),
+    (re.compile(r"(?<![\w/])~?/[\w./-]+"), 0),
     (re.compile(r"\|[\w -]+\|"), 0),
 )
 

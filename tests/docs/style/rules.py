@@ -147,9 +147,15 @@ def check_numbered_steps(page: Prose) -> Iterator[Breach]:
     """Steps of reStructuredText number themselves."""
     if page.path.suffix != ".rst":
         return
-    for line, column, found in page.find(re.compile(r"(?m)^ *\d+\. (?=\S)")):
-        message = f'"{found}": begin steps with "#."'
-        yield Breach(line, column + len(found) - 1, "numbered-steps", message)
+    step = re.compile(r"\s*(\d+\. )\S")
+    before = ""
+    for number, words in enumerate(page.words, 1):
+        # A number in the middle of a paragraph begins a line by accident.
+        found = step.match(words)
+        if found and (not before.strip() or step.match(before)):
+            message = f'"{found[1]}": begin steps with "#."'
+            yield Breach(number, found.start(1) + 1, "numbered-steps", message)
+        before = words
 
 
 def check_line_length(page: Prose) -> Iterator[Breach]:
