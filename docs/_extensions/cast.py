@@ -205,8 +205,8 @@ def depart_html(translator: Any, _node: Cast) -> None:
 
 
 def as_text(app: Sphinx, doctree: nodes.document, _docname: str) -> None:
-    """Where nothing plays, such as in a PDF, show what was printed."""
-    if app.builder.format == "html":
+    """Where nothing plays, such as in a book, show what was printed."""
+    if app.builder.name in {"html", "dirhtml", "singlehtml"}:
         return
     for node in list(doctree.findall(Cast)):
         text = "\n".join(line.text.plain.rstrip() for line in node["lines"])

@@ -8,18 +8,16 @@ import zlib
 import pytest
 from selenium.webdriver.common.by import By
 
-from tests.chromium import show_as, start_chromium
+from tests.chromium import show_as
 
 PHONE_WIDTH = 390
 
 
 @pytest.fixture(scope="module")
-def phone(tmp_path_factory, site):
-    browser = start_chromium(tmp_path_factory.mktemp("chromium"))
+def phone(browser, site):
     show_as(browser, PHONE_WIDTH)
     browser.get((site / "runbooks/kvstore-lease-expired.html").as_uri())
-    yield browser
-    browser.quit()
+    return browser
 
 
 def brightness_at(browser, x: float, y: float) -> int:

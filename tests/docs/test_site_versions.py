@@ -12,6 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.chromium import show_as
 from tests.docs.checkout import ROOT
 
 sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
@@ -102,6 +103,13 @@ def published(site, tmp_path_factory):
     return folder / "site"
 
 
+@pytest.fixture(autouse=True)
+def desktop(browser):
+    show_as(browser, 1280)
+    for log in ("browser", "performance"):
+        browser.get_log(log)  # Of other tests' pages.
+
+
 def visit(browser, path):
     browser.get(path.as_uri())
     return Select(browser.find_element(By.CSS_SELECTOR, ".site-version select"))
@@ -131,8 +139,6 @@ def test_menu_leads_to_the_first_page_where_the_other_version_lacks_it(
 
 
 def test_lone_version_says_which_it_is_and_asks_nobody(browser, site):
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)  # Of other tests' pages.
     browser.get((site / "lab" / "index.html").as_uri())
     shown = browser.find_element(By.CSS_SELECTOR, ".site-version")
     assert shown.text.startswith("Version ")
