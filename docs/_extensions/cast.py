@@ -179,7 +179,7 @@ class CastDirective(SphinxDirective):
 
 
 CONTROLS = """\
-<div class="cast-controls" role="group" aria-label="Player" hidden>
+<div class="cast-controls" role="group" aria-label="Player" hidden="">
 <button type="button" class="cast-play">Play</button>
 <button type="button" class="cast-back">Previous step</button>
 <button type="button" class="cast-on">Next step</button>

@@ -42,15 +42,16 @@ def kilobytes(size):
 @pytest.fixture
 def sources(tmp_path):
     """The pages of a checkout that can be written to."""
-    shutil.copy(ROOT / "conf.py", tmp_path)
-    for name in ("CHANGELOG.md", "CONTRIBUTING.md", "README.md"):
-        shutil.copy(ROOT / name, tmp_path)
-    for name in ("playbooks", "runbooks", "execution-environment.yml"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    shutil.copytree(
-        ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("_build")
-    )
-    return tmp_path / "docs"
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for path in ROOT.iterdir():
+        if path.is_file():
+            shutil.copy(path, checkout)
+        elif path.name not in {".git", ".venv", "docs"}:
+            (checkout / path.name).symlink_to(path)
+    docs = checkout / "docs"
+    shutil.copytree(ROOT / "docs", docs, ignore=shutil.ignore_patterns("_build"))
+    return docs
 
 
 def test_build(sources, tmp_path):
@@ -69,7 +70,7 @@ def test_build(sources, tmp_path):
     sizes = page_sizes(work / "html")
     largest = max(sizes, key=lambda name: sizes[name].sent)
     longest = max(sizes, key=lambda name: sizes[name].document)
-    checkout = lay_out(tmp_path / "checkout")
+    checkout = lay_out(tmp_path / "package")
     shutil.copytree(work / "html", checkout / "docs" / "_build" / "html")
     began = time.monotonic()
     wheel = build_wheel(checkout)[0]

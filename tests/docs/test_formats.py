@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.docs.checkout import ROOT
+from tests.docs.serve import BASE_URL
 
 PAGE = "runbooks/kvstore-lease-expired"
 CONTAINER = "{urn:oasis:names:tc:opendocument:xmlns:container}"
@@ -26,6 +28,8 @@ def build(builder, site, output):
             *("-b", builder, "-d", str(site / ".doctrees"), "-c", str(ROOT)),
             *(str(ROOT / "docs"), str(output)),
         ],
+        # With the same configuration no page is read anew.
+        env=os.environ | {"DOCS_BASE_URL": BASE_URL},
         capture_output=True,
         text=True,
         check=False,

@@ -132,7 +132,7 @@ def publish(answers: dict) -> None:
     shapes = [shape for shape in SHAPES if shape in answers]
     every = [a for of in answers.values() for given in of.values() for a in given]
     days = sorted({a["day"] for a in every})
-    versions = sorted({a["version"] for a in every})
+    versions = sorted({f"``{a['version']}``" for a in every})
 
     def cell(name: str, shape: str) -> str:
         if not (given := answers[shape].get(name)):
