@@ -202,8 +202,9 @@ def summary(app: Sphinx, docname: str, known: Iterable[Verified]) -> list[nodes.
     runs, exempt = [], []
     for one in known:
         last = one.when + (", changed since" if one.changed else "")
-        cells = last, one.figures if one.date else "", one.version
-        runs.append([link(one.name), *map(nodes.Text, cells)])
+        cells = map(nodes.Text, (last, one.figures if one.date else ""))
+        version = nodes.literal("", one.version) if one.version else nodes.Text("")
+        runs.append([link(one.name), *cells, version])
         for line, reason in one.exempt:
             cell = nodes.Text(f"line {line}")
             exempt.append([link(one.name), cell, nodes.Text(reason)])
