@@ -106,12 +106,9 @@ def verified_pages(pages: Iterable[Page], path: Path) -> Iterator[Verified]:
     """
     content = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     for page in pages:
-        blocks = [(e.line, e.parsed) for e in page.parse(lambda _: None).examples()]
-        if not blocks:
+        if not any(page.parse(lambda _: None).examples()):
             continue
-        exempt = tuple(
-            (line, session.skipped) for line, session in blocks if session.skipped
-        )
+        exempt = exempt_blocks(page)
         entry = content.get("pages", {}).get(page.name)
         if entry is None:
             yield Verified(page.name, exempt=exempt)
@@ -141,6 +138,26 @@ class VerifiedPages(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Leave the place; the tables follow when the page is written."""
         return [Summary()]
+
+
+def exempt_blocks(page: Page) -> tuple[tuple[int, str], ...]:
+    """Line and reason of each block of a page that isn't run."""
+    examples = page.parse(lambda _: None).examples()
+    return tuple((e.line, e.parsed.skipped) for e in examples if e.parsed.skipped)
+
+
+def included_files(env: BuildEnvironment) -> Iterator[tuple[str, Page]]:
+    """Find files such as the README that pages show as a part of theirs.
+
+    Yields:
+        Name of the page, and the file.
+    """
+    for name in sorted(env.found_docs):
+        for dependency in sorted(env.dependencies.get(name, ())):
+            path = Path(env.srcdir, dependency).resolve()
+            outside = not path.is_relative_to(Path(env.srcdir).resolve())
+            if outside and path.suffix == ".md":
+                yield name, Page(path.name, path)
 
 
 def table_row(cells: list[nodes.Node]) -> nodes.row:
@@ -185,11 +202,16 @@ def summary(app: Sphinx, docname: str, known: Iterable[Verified]) -> list[nodes.
     runs, exempt = [], []
     for one in known:
         last = one.when + (", changed since" if one.changed else "")
-        cells = last, one.figures if one.date else "", one.version
-        runs.append([link(one.name), *map(nodes.Text, cells)])
+        cells = map(nodes.Text, (last, one.figures if one.date else ""))
+        version = nodes.literal("", one.version) if one.version else nodes.Text("")
+        runs.append([link(one.name), *cells, version])
         for line, reason in one.exempt:
             cell = nodes.Text(f"line {line}")
             exempt.append([link(one.name), cell, nodes.Text(reason)])
+    for name, file in included_files(app.env):
+        for line, reason in exempt_blocks(file):
+            cell = nodes.Text(f"{file.name}, line {line}")
+            exempt.append([link(name), cell, nodes.Text(reason)])
     heads = ["Page", "Last run", "What was run", "With version"]
     made: list[nodes.Node] = [table(heads, runs)]
     if exempt:

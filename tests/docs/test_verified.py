@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from runbooks.pages.source import pages
+from runbooks.pages.source import Page, pages
 from tests.docs.checkout import ROOT
 
 sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
@@ -149,3 +149,12 @@ def test_every_page_with_commands_has_a_foot_and_a_row(site):
         text = (site / f"{name}.html").read_text("utf-8")
         assert "erified" in text.split("<footer>")[1], name
         assert f"{name.rpartition('/')[2]}.html" in summary
+
+
+def test_blocks_of_files_that_pages_include_are_listed_as_well(site):
+    summary = (site / "reference" / "verified.html").read_text("utf-8")
+    blocks = list(Page("README", ROOT / "README.md").parse(lambda _: None).examples())
+    assert blocks
+    for block in blocks:
+        assert f"README.md, line {block.line}<" in summary
+        assert block.parsed.skipped in summary
