@@ -36,6 +36,7 @@ def record(page: Page, run: PageRun, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     entry = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "version": running_version(),
         "blocks": run.tally.blocks,
         "commands": run.tally.commands,
         "duration_s": round(run.duration_s, 1),
@@ -49,7 +50,7 @@ def record(page: Page, run: PageRun, path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         there = json.loads(path.read_text("utf-8")) if path.exists() else {}
         content = {
-            "version": running_version(),
+            "version": entry["version"],
             "pages": dict(sorted({**there.get("pages", {}), page.name: entry}.items())),
         }
         fresh = path.with_suffix(f".{os.getpid()}")
