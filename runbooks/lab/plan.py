@@ -43,7 +43,7 @@ class Timings:
     All in seconds.
     """
 
-    lease_ttl_s: int = 8  # 15 min
+    lease_ttl_s: int = 12  # 15 min
     deletion_delay_s: float = 3.0  # 30 s
     rotation_duration_s: float = 8.0  # 5 min
     reclaim_interval_s: float = 1.0  # 1 min

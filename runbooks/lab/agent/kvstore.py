@@ -113,13 +113,16 @@ class Kvstore:
 
     def _keep_alive(self) -> None:
         """Renew the lease for ever; take a new one when it has expired."""
+        pause_s = self._ttl_s / 3
         while True:
-            time.sleep(self._ttl_s / 3)
+            time.sleep(pause_s)
             try:
                 renewed = self._ask("lease/keepalive", {"ID": str(self._lease_id)})
             except FAULTS as error:
                 log("Unable to renew lease", level="warn", module=MODULE, error=error)
+                pause_s = _RETRY_S
                 continue
+            pause_s = self._ttl_s / 3
             # Of a lease that is gone, no time is left, and none is told.
             if int(renewed["result"].get("TTL", 0)) <= 0:
                 log("Lease expired", level="warn", module=MODULE)
