@@ -28,6 +28,13 @@ RUNBOOKS = frozenset(
         "sequence-exhaustion",
     }
 )
+#: Where conditions without a page of their own are best explained, below docs/.
+_PAGES: Mapping[str, str] = {topic: f"runbooks/{topic}" for topic in RUNBOOKS} | {
+    Code.KVSTORE_LEASE_EXPIRING: "runbooks/kvstore-lease-expired",
+    Code.STALE_XFRM_STATE: "runbooks/planned-rotation",
+    Code.XFRM_ERRORS_RISING: "reference/xfrm-errors",
+}
+_CATALOGUE = "reference/findings"
 
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.HEALTHY: "Both ends of every tunnel belong together.",
@@ -138,11 +145,8 @@ def next_steps(diagnosis: Diagnosis) -> tuple[str, ...]:
 def runbook_pages(diagnosis: Diagnosis) -> tuple[str, ...]:
     """Pages that help with what is alarming, as paths without a suffix.
 
-    A condition without a page of its own is explained in the reference.
+    A condition that no page is about is explained in the catalogue of findings.
     """
     topics = [finding.runbook for finding in diagnosis.alarming if finding.runbook]
-    pages = [
-        f"docs/runbooks/{topic}" if topic in RUNBOOKS else "docs/reference/findings"
-        for topic in topics
-    ]
+    pages = [f"docs/{_PAGES.get(topic, _CATALOGUE)}" for topic in topics]
     return tuple(dict.fromkeys(pages))

@@ -37,7 +37,7 @@ def complaints(tmp_path_factory):
     (folder / WORD_LIST.name).write_text(WORD_LIST.read_text("utf-8"))
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going"),
+            *(sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "--no-color"),
             *("-b", "spelling", "-c", str(ROOT), str(folder), str(folder / "out")),
         ],
         capture_output=True,
