@@ -128,8 +128,9 @@ class Report:
         if not self.rotation_id:
             yield (
                 f"Would go from key ID {self.from_key_id} to {self.to_key_id} on"
-                f" {len(self.nodes)} nodes. Nothing was changed and no key was drawn."
+                f" {len(self.nodes)} nodes."
             )
+            yield "Nothing was changed and no key was drawn."
             return
         again = ", going on with an interrupted rotation" if self.resumed else ""
         yield (

@@ -41,8 +41,10 @@ def test_summary_tells_ids_times_and_verdicts():
 
 
 def test_check_mode_says_what_would_happen():
-    (line,) = Report.of_steps({"preflight": STEPS["preflight"]}).summary()
-    assert line.startswith("Would go from key ID 3 to 4 on 2 nodes.")
+    assert list(Report.of_steps({"preflight": STEPS["preflight"]}).summary()) == [
+        "Would go from key ID 3 to 4 on 2 nodes.",
+        "Nothing was changed and no key was drawn.",
+    ]
 
 
 def test_files_carry_the_same_facts(tmp_path):
