@@ -21,7 +21,7 @@ from runbooks.lab.breaks.condition import Kind
 from runbooks.pages.verified import running_version
 from tests.conftest import start_lab
 from tests.lab.breaks.diagnosed import Said, check, is_right
-from tests.lab.breaks.signs import watch
+from tests.lab.breaks.signs import lost_pairs, watch
 from tests.measurements import REFERENCE, write_table
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ SHAPES = {
 COMMON = ("--rotation-duration", "20")
 NODE = "node2"
 CALM = Said(0, frozenset())
+ENDED = "the condition ended"
+TRIES = 5
 ANSWERS = REFERENCE / "measurements" / "accuracy.json"
 
 
@@ -83,7 +85,19 @@ def conditions(shape: str) -> Iterator[str]:
 
 
 def answer(lab: RunningLab, shape: str, name: str) -> str:
-    """Make a condition, check, take it back: what the check was."""
+    """Make a condition, check, take it back: what the check was.
+
+    A condition that ends by itself, as an agent makes a deleted state again, may be
+    over before a slow machine's check has read it. Then there was none to be found.
+    """
+    for _ in range(TRIES):
+        if (given := one_answer(lab, shape, name)) != ENDED:
+            return given
+    raise AssertionError(f"{name} was over before each of {TRIES} checks had ended")
+
+
+def one_answer(lab: RunningLab, shape: str, name: str) -> str:
+    """What a check was of one condition, or that the condition did not last."""
     peers = [n.name for n in lab.client.lab.nodes if n.name != NODE]
     kind = BREAKS[name].kind
     # Without a replay window, numbers don't matter: nothing may be claimed.
@@ -96,13 +110,13 @@ def answer(lab: RunningLab, shape: str, name: str) -> str:
             return "right" if said == CALM else f"false alarm: {described(said)}"
         lost = watch(lab.client).lost
         said = check(lab)
+        if is_right(said, name, NODE, peers, lost):
+            return "right"
+        if lost_pairs(lab.client) != lost:
+            return ENDED
     finally:
         lab.run("heal")
-    if said == CALM:
-        return "missed"
-    if is_right(said, name, NODE, peers, lost):
-        return "right"
-    return f"wrong: {described(said)}"
+    return "missed" if said == CALM else f"wrong: {described(said)}"
 
 
 def described(said: Said) -> str:
@@ -149,7 +163,8 @@ def publish(answers: dict) -> None:
         "condition of the lab made, checked and taken back. Right is: for a failure, "
         "the pairs that the kernels show as broken, all of them and no others, with "
         "the right code and cause; for a harmless condition, and for stale states "
-        "without a replay window, nothing. An empty cell is a condition that such a "
+        "without a replay window, nothing. An answer is counted if the condition "
+        "stood until the check had ended. An empty cell is a condition that such a "
         "cluster can't have, or that was not tried there. Every single answer is in "
         "``accuracy.json`` beside this table: "
         f"{len(every)}, from {days[0]} to {days[-1]}, by {', '.join(versions)}.",

@@ -51,6 +51,25 @@ def signs(lost: Iterable[Pair], **counted: str) -> Signs:
 def watch(client: LabClient, packets: int = PACKETS) -> Signs:
     """Send on every pair, and see what becomes of the packets."""
     before = _counters(client)
+    settled = _sent(client, packets)
+    after = _counters(client)
+    lost = _lost(settled)
+    partly = {p: r for p, r in settled.items() if p not in lost and r["lost"]}
+    assert partly == {}, partly
+    counted = {
+        node: frozenset(n for n, c in counts.items() if c > before[node].get(n, 0))
+        for node, counts in after.items()
+    }
+    return Signs(lost, {node: names for node, names in counted.items() if names})
+
+
+def lost_pairs(client: LabClient, packets: int = PACKETS) -> frozenset[Pair]:
+    """Send on every pair: those on which nothing arrives."""
+    return _lost(_sent(client, packets))
+
+
+def _sent(client: LabClient, packets: int) -> dict[Pair, dict]:
+    """Send on every pair, and wait until what arrives has arrived."""
     client.ask("traffic", action="start", rate=RATE)
     wait_until(
         lambda: all(row["sent"] >= packets for row in _traffic(client).values()),
@@ -61,15 +80,11 @@ def watch(client: LabClient, packets: int = PACKETS) -> Signs:
     settled, again = _traffic(client), _traffic(client)
     while settled != again:
         settled, again = again, _traffic(client)
-    after = _counters(client)
-    lost = frozenset(pair for pair, row in settled.items() if not row["received"])
-    partly = {p: r for p, r in settled.items() if p not in lost and r["lost"]}
-    assert partly == {}, partly
-    counted = {
-        node: frozenset(n for n, c in counts.items() if c > before[node].get(n, 0))
-        for node, counts in after.items()
-    }
-    return Signs(lost, {node: names for node, names in counted.items() if names})
+    return settled
+
+
+def _lost(settled: dict[Pair, dict]) -> frozenset[Pair]:
+    return frozenset(pair for pair, row in settled.items() if not row["received"])
 
 
 def towards(node: str, others: Iterable[str]) -> set[Pair]:
