@@ -12,6 +12,11 @@ from runbooks.pages.source import pages
 #: not here must run.
 NOT_RUN: dict[str, list[str]] = {
     "contributing": ["the page would run inside a page"],
+    "install": [
+        "installs from a package index; make test does the same by itself",
+        "downloads from a package index, and installs on another machine",
+        "installs system packages; make demo does the same by itself",
+    ],
 }
 
 PAGES = list(pages())
