@@ -28,6 +28,7 @@ from runbooks.collect.archive import UnreadFile, wanted_files
 from runbooks.collect.errors import UsageError
 from runbooks.collect.node_files import NodeFile, NodeFiles
 from runbooks.collect.node_lists import listed_nodes
+from runbooks.collect.node_names import BUGTOOL, NodeNames, is_archive_name
 from runbooks.collect.objects import (
     AGENT_CONTAINER,
     Object,
@@ -37,7 +38,6 @@ from runbooks.collect.objects import (
     node_of,
 )
 from runbooks.snapshot import (
-    ClusterFacts,
     NodeSnapshot,
     Samples,
     SecretFacts,
@@ -64,9 +64,7 @@ _OBJECT_FILES: Mapping[str, re.Pattern[str]] = {
         "stored": "etcd_nodes|cilium-kvstore-nodes",
     }.items()
 }
-_BUGTOOL = re.compile(r"(?:.*-)?cilium-bugtool-(?P<rest>.+?)(?:\.tar(?:\.gz)?|\.tgz)?")
 _UNPACKED = re.compile(r"\.(?:tar(?:\.gz)?|tgz)$")
-_SYSDUMP_TIME = re.compile(r"-\d{8}-\d{6}$")
 _TOP_LEVEL_KEY = re.compile(r"^(?=\w)", re.MULTILINE)
 _LIST_ITEM = re.compile(r"^(\s*)- ", re.MULTILINE)
 
@@ -128,7 +126,7 @@ def read_archive(path: Path) -> Samples:
         One sample, or two where the folder holds a second one.
 
     Raises:
-        UsageError: There is nothing of a node to read.
+        UsageError: There is nothing of a node to read, or two dumps are mixed.
     """
     found = _find(path)
     if not found.nodes:
@@ -149,20 +147,27 @@ def read_archive(path: Path) -> Samples:
     )
     cluster = replace(cluster, unread=(*cluster.unread, *map(_sentence, found.unread)))
     pods = [pod for pod in found.objects["pods"] if is_agent(pod)]
+    homes = [folder for folder in found.nodes if folder.name != SECOND_SAMPLE]
+    names = NodeNames(homes, pods, cluster, path.name)
     first = {node.name: node for node in _unread_nodes(found.reading, "first")}
     second = {node.name: node for node in _unread_nodes(found.reading, "second")}
     for folder, files in sorted(found.nodes.items()):
         later = folder.name == SECOND_SAMPLE
         home = folder.parent if later else folder
-        name = _node_name(home, found.nodes.get(home, {}), pods, cluster, path)
+        name = names.of(home, found.nodes.get(home, {}))
         node = _with_reading(
             node_files.read_node(name, files), found.reading, later=later
         )
         target = second if later else first
         if name not in target or target[name].states is None:
             target[name] = node
+        elif node.states not in (None, target[name].states):
+            raise UsageError(
+                f"{path} holds {name} twice, and not the same: {folder} is the other"
+                " one. Give one dump at a time."
+            )
     for file in found.unread:
-        name = _node_name(_folder_of(file.path), {}, pods, cluster, path)
+        name = names.of(_folder_of(file.path), {})
         if _is_a_nodes(file.path) and name not in first:
             first[name] = NodeSnapshot(name, unread=(_sentence(file),))
     if not cluster.cilium_nodes:
@@ -234,15 +239,15 @@ def _sentence(file: UnreadFile) -> str:
 
 
 def _folder_of(path: PurePosixPath) -> PurePosixPath:
-    if _is_archive_name(path.name):
+    if is_archive_name(path.name):
         return path
     return path.parent.parent if path.parent.name == "cmd" else path.parent
 
 
 def _is_a_nodes(path: PurePosixPath) -> bool:
     """Whether a node's states are, or may be, in a file."""
-    if _is_archive_name(path.name):
-        return _BUGTOOL.fullmatch(path.name) is not None
+    if is_archive_name(path.name):
+        return BUGTOOL.fullmatch(path.name) is not None
     return node_files.kind_of(path.name) == node_files.STATES
 
 
@@ -329,53 +334,6 @@ def _agent_pods(text: str) -> Iterator[Object]:
             pods = yaml.load(item, Loader=_Loader)  # noqa: S506 - a safe loader
             listed = pods if isinstance(pods, list) else ()
             yield from (pod for pod in listed if isinstance(pod, dict))
-
-
-def _node_name(
-    folder: PurePosixPath,
-    files: NodeFiles,
-    pods: Iterable[Object],
-    cluster: ClusterFacts,
-    top: Path,
-) -> str:
-    match = _BUGTOOL.fullmatch(folder.name)
-    if match is None and folder.name and not _is_archive_name(folder.name):
-        return folder.name
-    for part in reversed(folder.parts):
-        # An agent's archive that was left packed has a folder of another name in it.
-        if (outer := _BUGTOOL.fullmatch(part)) is not None:
-            name = _SYSDUMP_TIME.sub("", outer["rest"])
-            for pod in pods:
-                if (pod.get("metadata") or {}).get("name") == name and node_of(pod):
-                    return str(node_of(pod))
-    known = _known_name(files, cluster)
-    if known:
-        return known
-    parent = folder.parent.name
-    if parent and not _BUGTOOL.fullmatch(parent) and not _is_archive_name(parent):
-        return parent
-    return (
-        node_files.local_node_name(files)
-        or node_files.hostname(files)
-        or (_SYSDUMP_TIME.sub("", match["rest"]) if match else top.name)
-    )
-
-
-def _is_archive_name(name: str) -> bool:
-    return name.endswith((".zip", ".tar", ".tar.gz", ".tgz"))
-
-
-def _known_name(files: NodeFiles, cluster: ClusterFacts) -> str | None:
-    host, boot_id = node_files.hostname(files), node_files.boot_id(files)
-    for facts in cluster.cilium_nodes.values():
-        if (boot_id is not None and facts.boot_id == boot_id) or host == facts.name:
-            return facts.name
-    node = node_files.read_node("", files)
-    addresses = {*node.cilium_internal_ips, *node.internal_ips}
-    for facts in cluster.cilium_nodes.values():
-        if not addresses.isdisjoint((*facts.cilium_internal_ips, *facts.internal_ips)):
-            return facts.name
-    return None
 
 
 def _with_agent(node: NodeSnapshot, pods: Iterable[Object]) -> NodeSnapshot:

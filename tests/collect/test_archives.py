@@ -177,6 +177,41 @@ def test_bugtool_folders_of_several_nodes_are_told_apart_by_boot_id(tmp_path):
     assert pairs(samples) == BROKEN
 
 
+def test_sysdump_without_the_clusters_objects_keeps_its_nodes_apart(tmp_path):
+    files = {n: t for n, t in sysdump_files("broken").items() if "bugtool" in n}
+    samples = read_archive(write_zip(tmp_path / "dump.zip", files))
+
+    assert names(samples) == [f"cilium-x{node}" for node in NODES]
+    assert pairs(samples) == {(f"cilium-x{a}", f"cilium-x{b}") for a, b in BROKEN}
+
+
+def test_one_agents_folder_is_not_named_after_the_sysdump_around_it(tmp_path):
+    files = {n: t for n, t in sysdump_files("broken").items() if "-xn2-" in n}
+    samples = read_archive(write_zip(tmp_path / "dump.zip", files))
+
+    assert "cilium-xn2" in names(samples)
+    assert not any("sysdump" in name for name in names(samples))
+
+
+def test_two_sysdumps_at_once_are_refused(tmp_path):
+    files = {
+        f"{phase}/{name}": text
+        for phase in ("healthy", "broken")
+        for name, text in sysdump_files(phase).items()
+    }
+    with pytest.raises(UsageError, match=r"holds n1 twice.*one dump at a time"):
+        read_archive(write_zip(tmp_path / "dumps.zip", files))
+
+
+def test_node_that_is_there_twice_and_the_same_is_one_node(tmp_path):
+    files = sysdump_files("broken")
+    copies = {f"copy/{name}": t for name, t in files.items() if "-xn1-" in name}
+    samples = read_archive(write_zip(tmp_path / "dump.zip", files | copies))
+
+    assert names(samples) == list(NODES)
+    assert pairs(samples) == BROKEN
+
+
 @pytest.mark.parametrize("layout", ["nested", "flat", "no suffix", "within bugtool"])
 def test_snapshot_folder_names_its_nodes(tmp_path, layout):
     files = {}
