@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 #: Name of what cilium-bugtool writes, packed or not.
 BUGTOOL = re.compile(r"(?:.*-)?cilium-bugtool-(?P<rest>.+?)(?:\.tar(?:\.gz)?|\.tgz)?")
 _SYSDUMP = re.compile(r"(?:.*-)?cilium-sysdump-.*")
+_ARCHIVE = re.compile(r"\.(?:zip|tar|tar\.gz|tgz)$")
 _SYSDUMP_TIME = re.compile(r"-\d{8}-\d{6}$")
 
 
@@ -77,16 +78,16 @@ class NodeNames:
         return None
 
     def _by_parent(self, parent: PurePosixPath) -> str | None:
-        """The name that somebody gave to the folder around a node's archive."""
-        others = BUGTOOL.fullmatch(parent.name) or _SYSDUMP.fullmatch(parent.name)
-        if parent in self._shared or others or is_archive_name(parent.name):
+        """The name that somebody gave to what is around a node's folder."""
+        tools_own = BUGTOOL.fullmatch(parent.name) or _SYSDUMP.fullmatch(parent.name)
+        if parent in self._shared or tools_own:
             return None
-        return parent.name or None
+        return _ARCHIVE.sub("", parent.name) or None
 
 
 def is_archive_name(name: str) -> bool:
     """Whether a file is an archive, by its name."""
-    return name.endswith((".zip", ".tar", ".tar.gz", ".tgz"))
+    return _ARCHIVE.search(name) is not None
 
 
 def _known(files: NodeFiles, cluster: ClusterFacts) -> str | None:

@@ -193,6 +193,18 @@ def test_one_agents_folder_is_not_named_after_the_sysdump_around_it(tmp_path):
     assert not any("sysdump" in name for name in names(samples))
 
 
+def test_agents_archives_put_into_one_folder_go_by_their_own_names(tmp_path):
+    for node in NODES:
+        top = f"cilium-bugtool-20261122-233414.123+0000-UTC-{node}7"
+        files = {f"{top}/{n}": t for n, t in node_files("broken", node).items()}
+        write_tar(tmp_path / f"{node}.tar.gz", files, "w:gz", 1_763_854_454)
+
+    samples = read_archive(tmp_path)
+
+    assert names(samples) == list(NODES)
+    assert pairs(samples) == BROKEN
+
+
 def test_two_sysdumps_at_once_are_refused(tmp_path):
     files = {
         f"{phase}/{name}": text
