@@ -38,7 +38,8 @@ FIRST_WITH_BLOCK = (1, 14)
 def plaintext_fallback(view: View) -> Iterable[Finding]:
     """Find nodes without the block, and pairs without an outbound policy.
 
-    Only where the policies were read: they are left out of quick reads.
+    Only where the policies were read: they are left out of quick reads, and those of
+    single peers from a node with many.
     """
     for node in view.nodes.values():
         if node.policies is None or node.name not in view.read:
@@ -48,7 +49,7 @@ def plaintext_fallback(view: View) -> Iterable[Finding]:
             continue
         families = {is_ipv6(target) for target in targets}
         open_families = {f for f in families if not _blocks(node.policies, ipv6=f)}
-        without = _without_policy(view, node)
+        without = _without_policy(view, node) if node.policies_whole else {}
         exposed = {
             peer: states
             for peer, states in without.items()

@@ -8,7 +8,7 @@ An agent's pod turns ``ip xfrm policy`` into this form (``collect/pod/policies.a
     1 0.0.0.0/0 0000                  of the second kind, without a template
     = 2                               policies: the end
 
-Where there are too many, it is only ``= many``.
+Where there are too many, only those for all addresses are there, and then ``= many``.
 """
 
 from __future__ import annotations
@@ -26,14 +26,27 @@ class CompactPolicyError(ValueError):
     """The text is not what a pod makes of its policies."""
 
 
-def parse_compact_policies(text: str) -> tuple[XfrmPolicy, ...] | None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class CompactPolicies:
+    """What an agent's pod told of its policies.
+
+    Attributes:
+        listed: The policies in their order.
+        whole: Whether those are all; otherwise, those for all addresses.
+    """
+
+    listed: tuple[XfrmPolicy, ...]
+    whole: bool
+
+
+def parse_compact_policies(text: str) -> CompactPolicies:
     """Read what an agent's pod made of its policies.
 
     Args:
         text: The whole of it.
 
     Returns:
-        The policies in their order; ``None`` if there were too many to list.
+        The policies.
 
     Raises:
         CompactPolicyError: A line is something else, or lines are missing.
@@ -41,18 +54,18 @@ def parse_compact_policies(text: str) -> tuple[XfrmPolicy, ...] | None:
     kinds: list[Sequence[str]] = []
     found: list[XfrmPolicy] = []
     lines = text.strip("\n").split("\n")
-    if lines == ["= many"]:
-        return None
     for number, line in enumerate(lines, start=1):
         words = line.split(" ")
         try:
             match words:
                 case [">", *kind] if len(kind) in {5, 10}:
                     kinds.append(kind)
+                case ["=", "many"] if number == len(lines):
+                    return CompactPolicies(tuple(found), whole=False)
                 case ["=", count] if number == len(lines):
                     if int(count) != len(found):
                         raise ValueError("lines are missing")
-                    return tuple(found)
+                    return CompactPolicies(tuple(found), whole=True)
                 case [which, selector, node_id, *to] if which[:1] == "+":
                     (template,) = _policy(kinds[int(which)], "", node_id, to).templates
                     more = (*found[-1].templates, template)

@@ -55,6 +55,24 @@ def test_node_without_the_block_is_a_warning(shape):
     assert finding.node == "node2"
 
 
+@pytest.mark.parametrize("blocks", [True, False])
+def test_block_is_looked_for_where_policies_of_peers_were_left_out(blocks):
+    cluster = make_cluster(3).make_policies()
+    if not blocks:
+        without_block(cluster)
+    samples = cluster.twice()
+    node = samples.first.nodes["node2"]
+    few = tuple(p for p in node.policies if p.destination.endswith("/0"))
+    assert 0 < len(few) < len(node.policies) or not blocks
+    few_only = replace(node, policies=few, policies_whole=False)
+    nodes = {**samples.first.nodes, "node2": few_only}
+    samples = replace(samples, first=replace(samples.first, nodes=nodes))
+
+    codes = [finding.code for finding in diagnose(samples).findings]
+
+    assert codes == ([] if blocks else [Code.PLAINTEXT_FALLBACK])
+
+
 def test_block_of_one_family_does_not_guard_the_other():
     cluster = make_cluster(3, dual=True).make_policies()
     without_block(cluster, where=("::/0",))

@@ -55,7 +55,8 @@ def read_answer(name: str, files: NodeFiles) -> NodeSnapshot:
     beside = node_files.facts_beside_states(files)
     return NodeSnapshot(
         name=name,
-        policies=policies,
+        policies=policies.listed if policies else None,
+        policies_whole=policies is None or policies.whole,
         counters=parsed(node_files.COUNTERS, "its XFRM error counters", _counters),
         boot_id=beside.boot_id,
         internal_ips=tuple(node_ips),

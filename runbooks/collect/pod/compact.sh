@@ -33,11 +33,14 @@ states() {
   { hashes "${keys[@]}" && printf '%s\n' "$lines"; } | awk "$base64$hashes"
 }
 
-# So many that there is one for each of many peers, which the states tell as well.
+# Of so many that there is one for each of many peers, only those for all addresses:
+# what blocks plain text is among them.
 policies() {
   local lines
   lines=$(ip xfrm policy | awk "$mark$policies") || return
-  if [ "${lines##*= }" -gt 256 ]; then lines='= many'; fi
+  if [ "${lines##*= }" -gt 256 ]; then
+    lines=$(printf '%s\n' "$lines" | awk '/^>/ || $2 ~ /\/0$/; END { print "= many" }')
+  fi
   printf '%s\n' "$lines"
 }
 
