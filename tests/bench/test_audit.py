@@ -95,7 +95,7 @@ def test_audit_of_many_nodes():
         "audit",
         "Audit of many nodes",
         "``make bench``: from the lines that the pods send, read node by node, to the"
-        " findings: two samples of clusters in which everybody has just forgotten one"
+        " findings: two samples of clusters in which everybody has forgotten one"
         " node and learned it again; all of those pairs are found. Each run is a"
         " process of its own; *whole* has its start in it, *reading* is the decoding of"
         " the lines. Up to 1,000 nodes there are four states for each peer, at 2,000"
