@@ -14,16 +14,22 @@ from tests.conftest import start_lab
 
 
 def process(*words: str) -> int:
-    """The oldest process whose command line has all of the words."""
-    found = []
+    """The process whose command line has all of the words, and not its children.
+
+    A kernel has many, with the same command line. Which of them is the first, their
+    numbers don't say: those begin anew at the end of their range.
+    """
+    parents = {}
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            stat = (path.parent / "stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
             continue
         if all(word in line for word in words) and "pytest" not in line:
-            found.append(int(path.parent.name))
-    return min(found)
+            parents[int(path.parent.name)] = int(stat.rpartition(")")[2].split()[1])
+    (first,) = (pid for pid, parent in parents.items() if parent not in parents)
+    return first
 
 
 def supervisor(name: str) -> int:

@@ -34,18 +34,20 @@ class Signs:
     """What numbered packets between all pods meet.
 
     Attributes:
-        lost: Pairs of which no packet arrives; of all others every one does.
+        lost: Pairs of which no packet arrives.
+        partly: Pairs of which some packets arrive; of all others every one does.
         counted: Counters of ``xfrm_stat`` that rise, by node; none elsewhere.
     """
 
     lost: frozenset[Pair] = frozenset()
+    partly: frozenset[Pair] = frozenset()
     counted: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 def signs(lost: Iterable[Pair], **counted: str) -> Signs:
     """Signs, with a node's counters in one string."""
     by_node = {node: frozenset(names.split()) for node, names in counted.items()}
-    return Signs(frozenset(lost), by_node)
+    return Signs(frozenset(lost), counted=by_node)
 
 
 def watch(client: LabClient, packets: int = PACKETS) -> Signs:
@@ -54,13 +56,13 @@ def watch(client: LabClient, packets: int = PACKETS) -> Signs:
     settled = _sent(client, packets)
     after = _counters(client)
     lost = _lost(settled)
-    partly = {p: r for p, r in settled.items() if p not in lost and r["lost"]}
-    assert partly == {}, partly
+    partly = frozenset(p for p, row in settled.items() if row["lost"]) - lost
     counted = {
         node: frozenset(n for n, c in counts.items() if c > before[node].get(n, 0))
         for node, counts in after.items()
     }
-    return Signs(lost, {node: names for node, names in counted.items() if names})
+    rising = {node: names for node, names in counted.items() if names}
+    return Signs(lost, partly, rising)
 
 
 def lost_pairs(client: LabClient, packets: int = PACKETS) -> frozenset[Pair]:
