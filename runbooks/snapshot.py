@@ -52,8 +52,9 @@ class NodeSnapshot:
         name: Kubernetes name of the node.
         states: Its XFRM states, Cilium's and others; ``None`` if unread.
         policies: Its XFRM policies; ``None`` if unread.
-        policies_whole: Whether those are all; from a node with very many, only
-            those for all addresses are read.
+        led_to: The addresses that its outbound policies lead to, from a node with
+            very many, of which only those for all addresses are in ``policies``;
+            ``None`` where those are all.
         counters: ``/proc/net/xfrm_stat``, packets since boot; ``None`` if
             unread.
         boot_id: ``/proc/sys/kernel/random/boot_id``.
@@ -76,7 +77,7 @@ class NodeSnapshot:
     name: str
     states: tuple[XfrmState, ...] | None = None
     policies: tuple[XfrmPolicy, ...] | None = None
-    policies_whole: bool = True
+    led_to: frozenset[str] | None = None
     counters: Mapping[str, int] | None = None
     boot_id: str | None = None
     internal_ips: tuple[str, ...] = ()

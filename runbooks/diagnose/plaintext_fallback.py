@@ -38,8 +38,7 @@ FIRST_WITH_BLOCK = (1, 14)
 def plaintext_fallback(view: View) -> Iterable[Finding]:
     """Find nodes without the block, and pairs without an outbound policy.
 
-    Only where the policies were read: they are left out of quick reads, and those of
-    single peers from a node with many.
+    Only where the policies were read: they are left out of quick reads.
     """
     for node in view.nodes.values():
         if node.policies is None or node.name not in view.read:
@@ -49,7 +48,7 @@ def plaintext_fallback(view: View) -> Iterable[Finding]:
             continue
         families = {is_ipv6(target) for target in targets}
         open_families = {f for f in families if not _blocks(node.policies, ipv6=f)}
-        without = _without_policy(view, node) if node.policies_whole else {}
+        without = _without_policy(view, node)
         exposed = {
             peer: states
             for peer, states in without.items()
@@ -79,7 +78,7 @@ def _blocks(policies: Iterable[XfrmPolicy], *, ipv6: bool) -> bool:
 
 def _without_policy(view: View, node: NodeSnapshot) -> dict[str, list[XfrmState]]:
     """The peers that a node has states for, and no policy that leads to them."""
-    led_to = {
+    led_to = (node.led_to or set()) | {
         template.destination
         for policy in node.policies or ()
         if policy.direction is Direction.OUT and policy.action == "allow"

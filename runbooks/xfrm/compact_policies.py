@@ -8,7 +8,13 @@ An agent's pod turns ``ip xfrm policy`` into this form (``collect/pod/policies.a
     1 0.0.0.0/0 0000                  of the second kind, without a template
     = 2                               policies: the end
 
-Where there are too many, only those for all addresses are there, and then ``= many``.
+Where there are too many, only those for all addresses are there, and of all others
+the addresses that outbound ones lead to::
+
+    > out block 100 0.0.0.0/0 0xe00/0xf00
+    0 0.0.0.0/0 0000
+    ~ 10.0.2.10                       an address that packets are led to
+    = many 1                          addresses: the end
 """
 
 from __future__ import annotations
@@ -32,11 +38,12 @@ class CompactPolicies:
 
     Attributes:
         listed: The policies in their order.
-        whole: Whether those are all; otherwise, those for all addresses.
+        led_to: Where those are too many, the addresses that outbound policies lead
+            to, and only those for all addresses are listed; ``None`` otherwise.
     """
 
     listed: tuple[XfrmPolicy, ...]
-    whole: bool
+    led_to: frozenset[str] | None = None
 
 
 def parse_compact_policies(text: str) -> CompactPolicies:
@@ -53,6 +60,7 @@ def parse_compact_policies(text: str) -> CompactPolicies:
     """
     kinds: list[Sequence[str]] = []
     found: list[XfrmPolicy] = []
+    led_to: list[str] = []
     lines = text.strip("\n").split("\n")
     for number, line in enumerate(lines, start=1):
         words = line.split(" ")
@@ -60,12 +68,14 @@ def parse_compact_policies(text: str) -> CompactPolicies:
             match words:
                 case [">", *kind] if len(kind) in {5, 10}:
                     kinds.append(kind)
-                case ["=", "many"] if number == len(lines):
-                    return CompactPolicies(tuple(found), whole=False)
+                case ["~", address]:
+                    led_to.append(address)
+                case ["=", "many", count] if number == len(lines):
+                    _all_there(count, led_to)
+                    return CompactPolicies(tuple(found), frozenset(led_to))
                 case ["=", count] if number == len(lines):
-                    if int(count) != len(found):
-                        raise ValueError("lines are missing")
-                    return CompactPolicies(tuple(found), whole=True)
+                    _all_there(count, found)
+                    return CompactPolicies(tuple(found))
                 case [which, selector, node_id, *to] if which[:1] == "+":
                     (template,) = _policy(kinds[int(which)], "", node_id, to).templates
                     more = (*found[-1].templates, template)
@@ -77,6 +87,11 @@ def parse_compact_policies(text: str) -> CompactPolicies:
         except (ValueError, IndexError) as error:
             raise CompactPolicyError(f"line {number}: {error}") from None
     raise CompactPolicyError(f"line {len(lines)}: the end is missing")
+
+
+def _all_there(count: str, found: Sequence[object]) -> None:
+    if int(count) != len(found):
+        raise ValueError("lines are missing")
 
 
 def _policy(

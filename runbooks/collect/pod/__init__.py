@@ -12,7 +12,7 @@ from importlib import resources
 #: Each script and the awk programs in its variables, by what they are called.
 _AWK = {
     "brief": ("mark", "dump", "brief"),
-    "compact": ("mark", "dump", "base64", "compact", "hashes", "policies"),
+    "compact": ("mark", "dump", "base64", "compact", "hashes", "policies", "led_to"),
 }
 
 

@@ -56,7 +56,7 @@ def read_answer(name: str, files: NodeFiles) -> NodeSnapshot:
     return NodeSnapshot(
         name=name,
         policies=policies.listed if policies else None,
-        policies_whole=policies is None or policies.whole,
+        led_to=policies.led_to if policies else None,
         counters=parsed(node_files.COUNTERS, "its XFRM error counters", _counters),
         boot_id=beside.boot_id,
         internal_ips=tuple(node_ips),

@@ -33,13 +33,13 @@ states() {
   { hashes "${keys[@]}" && printf '%s\n' "$lines"; } | awk "$base64$hashes"
 }
 
-# Of so many that there is one for each of many peers, only those for all addresses:
-# what blocks plain text is among them.
+# Of so many that there is one for each of many peers, only those for all addresses,
+# since what blocks plain text is among them, and where the others lead.
 policies() {
   local lines
   lines=$(ip xfrm policy | awk "$mark$policies") || return
   if [ "${lines##*= }" -gt 256 ]; then
-    lines=$(printf '%s\n' "$lines" | awk '/^>/ || $2 ~ /\/0$/; END { print "= many" }')
+    lines=$(printf '%s\n' "$lines" | awk "$led_to")
   fi
   printf '%s\n' "$lines"
 }
