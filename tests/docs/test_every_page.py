@@ -95,7 +95,6 @@ def test_pages_fit_every_screen_without_errors_and_ask_no_other_host(
     assert problems == []
 
 
-@pytest.mark.timeout(600)
 def test_pages_are_accessible_in_light_and_in_dark(browser, site_url, pages):
     axe = files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
     # Of all rules only those about colors can differ in the dark.

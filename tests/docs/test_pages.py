@@ -17,7 +17,7 @@ from tests.docs.checkout import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.lab, pytest.mark.page, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.page]
 
 #: Where `make docs` looks for what the pages' feet say.
 VERIFIED = ROOT / "docs" / "_build" / "verified.json"

@@ -17,7 +17,7 @@ from tests.playbooks.conftest import ANSIBLE_PLAYBOOK, PLAYBOOKS
 from tests.playbooks.leaks import files, leaks, processes
 from tests.playbooks.test_key_files import pod_host
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab]
 
 NODES = ("node1", "node2", "node3")
 #: Puts a plain file into the place of what kubelet mounted.
