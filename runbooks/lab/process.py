@@ -7,14 +7,9 @@ import contextlib
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 _POLL_S = 0.02
-#: Default of kernel.pid_max; a lab starts some hundred processes.
-_LAST_PID = 32768
 
 
 class KeptProcess:
@@ -95,6 +90,7 @@ class KeptProcess:
                     os.kill(pid, signal.SIGKILL)
             await asyncio.sleep(_POLL_S)
             self._reap()
+        self._reap()
 
     def _reap(self) -> None:
         if self._child is not None:
@@ -102,15 +98,22 @@ class KeptProcess:
 
 
 def _session(leader: int) -> list[int]:
-    """The processes of a session.
+    """The processes of a session, by their numbers in this process namespace.
 
-    ``/proc`` is of no use here: it shows the numbers outside of the namespace.
+    ``/proc`` counts the processes of the whole machine; what it says last of each is
+    its number, and its session's, in the namespace that the process is in.
     """
+    ours = Path("/proc/self/ns/pid").readlink()
     found = []
-    for pid in range(2, _LAST_PID):
-        with contextlib.suppress(ProcessLookupError):
-            if os.getsid(pid) == leader:
-                found.append(pid)
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (process / "status").read_text()
+            numbers = dict(line.split(":", 1) for line in text.splitlines())
+            session = int(numbers["NSsid"].split()[-1])
+            if session == leader and (process / "ns/pid").readlink() == ours:
+                found.append(int(numbers["NSpid"].split()[-1]))
+        except (OSError, KeyError):
+            continue  # it has ended, or is another user's
     return found
 
 

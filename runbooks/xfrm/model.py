@@ -10,6 +10,10 @@ from __future__ import annotations
 import enum
 import hashlib
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Bits of a mark that say what Cilium wants done with a packet.
 MARK_ACTION_MASK = 0x0F00
@@ -173,6 +177,19 @@ def key_hash(printed_key: str) -> str:
         SHA-256 of that text, 64 hex digits.
     """
     return hashlib.sha256(printed_key.encode()).hexdigest()
+
+
+def key_hashes(printed_keys: Iterable[str]) -> list[str]:
+    """Hash many keys, each as :func:`key_hash` does.
+
+    Args:
+        printed_keys: The keys as iproute2 prints them.
+
+    Returns:
+        Their hashes, in their order.
+    """
+    digests = map(hashlib.sha256, map(str.encode, printed_keys))
+    return [digest.hexdigest() for digest in digests]
 
 
 def hash_key_bytes(key: bytes) -> str:

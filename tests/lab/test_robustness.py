@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,24 @@ def test_a_journal_keeps_the_last_whole_writing_when_the_next_one_is_cut_short()
     # The third goes over the first: killed before its header, it leaves this.
     os.pwrite(journal._file, b"\0" * 10, (1 << 30) + 24)
     assert journal.read() == {"number": 2}
+
+
+@pytest.mark.lab
+def test_a_lab_that_has_used_many_process_numbers_still_reboots_nodes(fragile):
+    """Since Linux 6.14 a process namespace goes on beyond the machine's own limit."""
+    lab = Path(f"/tmp/ipsec-runbooks-{os.getuid()}") / fragile.name
+    first = (lab / "init.pid").read_text().split()[0]
+    last = "/proc/sys/kernel/ns_last_pid"
+    used = subprocess.run(
+        ["nsenter", "-t", first, "-p", "sh", "-c", f"echo 33000 >{last}"], check=False
+    )
+    if used.returncode:
+        pytest.skip("process numbers begin anew at 32768 here")
+    for _ in range(2):
+        boot_id = fragile.status()["node2"]["boot_id"]
+        fragile.run("break", "node-reboot", "--node", "node2")
+        assert int((lab / "nodes" / "node2" / "kernel.pid").read_text()) > 33000
+        # The one that was there is gone, with all of its processes.
+        process(f"{fragile.name}/nodes/node2/uml")
+        assert fragile.status()["node2"]["boot_id"] != boot_id
+        assert fragile.ping("node1", "node2") == 5

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from runbooks.xfrm.model import Mark, XfrmState, key_hash
+from runbooks.xfrm.model import Mark, XfrmState, key_hashes
 from runbooks.xfrm.text.lines import Line, is_out_of_place
 from runbooks.xfrm.text.state import StateReader
 
@@ -41,7 +41,7 @@ class OddStateError(Exception):
     """A state is not quite what it looked like: the line reader must judge."""
 
 
-class _Memory(dict[str, T], Generic[T]):
+class _Memory(dict["str | None", T], Generic[T]):
     """Reads each distinct text once."""
 
     def __init__(self, read: Callable[[str], T]) -> None:
@@ -51,7 +51,10 @@ class _Memory(dict[str, T], Generic[T]):
         value = self[text] = self._read(text)
         return value
 
-    def column(self, texts: Iterable[str]) -> list[T]:
+    def column(self, texts: Sequence[str | None]) -> list[T]:
+        # To compare texts costs less than to hash them.
+        if _all_same(texts):
+            return [self[texts[0]]] * len(texts)
         return list(map(self.__getitem__, texts))
 
 
@@ -78,7 +81,8 @@ class Columns:
                 heading="stats:",
             )
         )
-        self._mark = _Memory(_mark)
+        self._mark: _Memory[Mark | None] = _Memory(_mark)
+        self._mark[None] = None
         self._name = _Memory(_name)
         self._lengths = _Memory(_lengths)
         self._limits = _Memory(_limits)
@@ -102,15 +106,8 @@ class Columns:
         columns: dict[str, Iterable[Any]] = {
             "source": self._address.column(read.source),
             "destination": self._address.column(read.destination),
-            "mark": self._marks(read.mark),
-            "output_mark": self._marks(
-                [
-                    below or beside
-                    for below, beside in zip(
-                        read.output_mark_below, read.output_mark, strict=True
-                    )
-                ]
-            ),
+            "mark": self._mark.column(read.mark),
+            "output_mark": self._mark.column(_output_marks(read)),
             "bytes": _counts(read.bytes),
             "packets": _counts(read.packets),
             "added_s": self._time_s.column(read.added),
@@ -129,10 +126,6 @@ class Columns:
         }
         columns |= self._sequence(read, columns["replay_window"])
         return _made(columns, count)
-
-    def _marks(self, texts: Iterable[str | None]) -> list[Mark | None]:
-        mark = self._mark
-        return [mark[text] if text else None for text in texts]
 
     def _algorithms(self, read: Groups) -> dict[str, Iterable[Any]]:
         hashes, key_bits, icv_bits = self._keys(read.key, read.hashed, read.lengths)
@@ -168,25 +161,24 @@ class Columns:
         lengths: Sequence[str | None],
     ) -> tuple[list[str], list[int | None], list[int | None]]:
         """Hashes, bits of the keys, and bits of the ICVs."""
-        printed = "".join([text for text in (*keys, *hashed) if text])
-        if not printed.isascii() or printed.encode().translate(None, _HEX_DIGITS):
+        plain = [text for text in keys if text]
+        printed = "".join([*plain, *filter(None, hashed)])
+        # What is left is the "x" of each "0x", unless there is something else as well.
+        if not printed.isascii() or printed.encode().translate(
+            None, _HEX_DIGITS
+        ) != b"x" * len(plain):
             raise OddStateError
-        sizes = self._lengths.column(map(str, lengths))
+        sizes = self._lengths.column(lengths)
         bits = [size for size, _ in sizes]
         icv_bits = [icv for _, icv in sizes]
-        if not any(keys):
+        if not plain:
             return [text or "" for text in hashed], bits, icv_bits
-        hashes = []
-        for place, (key, known) in enumerate(zip(keys, hashed, strict=True)):
-            if key:
-                size = len(key) * 4
-                if size % 8 or bits[place] not in (None, size):
-                    raise OddStateError
-                bits[place] = size
-                hashes.append(key_hash(f"0x{key}"))
-            else:
-                hashes.append(known or "")
-        return hashes, bits, icv_bits
+        found = iter(key_hashes(plain))
+        hashes = [
+            next(found) if key else known or ""
+            for key, known in zip(keys, hashed, strict=True)
+        ]
+        return hashes, list(map(_key_bits, keys, bits)), icv_bits
 
     def _sequence(
         self, read: Groups, windows: Iterable[Any]
@@ -199,7 +191,7 @@ class Columns:
                 "replay_window": map(int, read.window),
             }
         seq, oseq, replay_window = [], [], []
-        for place, (high, window) in enumerate(zip(read.seq_hi, windows, strict=True)):
+        for place, (high, window) in enumerate(zip(read.seq_hi, windows, strict=False)):
             if high is None:
                 seq.append(int(str(read.legacy_seq[place]), 16))
                 oseq.append(int(read.legacy_oseq[place], 16))
@@ -221,9 +213,22 @@ def _made(columns: dict[str, Iterable[Any]], count: int) -> list[XfrmState]:
     return states
 
 
+def _all_same(values: Sequence[Any]) -> bool:
+    return values.count(values[0]) == len(values)
+
+
+def _output_marks(read: Groups) -> Sequence[str | None]:
+    if not any(read.output_mark_below):
+        return read.output_mark
+    both = zip(read.output_mark_below, read.output_mark, strict=True)
+    return [below or beside for below, beside in both]
+
+
 def _turned(
-    names: Sequence[str], rows: Iterable[Sequence[Any]]
+    names: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> dict[str, Iterable[Any]]:
+    if _all_same(rows):
+        return dict(zip(names, map(repeat, rows[0]), strict=True))
     return dict(zip(names, zip(*rows, strict=True), strict=True))
 
 
@@ -236,7 +241,7 @@ def _counts(texts: Sequence[str]) -> list[int]:
 
 def _numbers(high: Sequence[str | None], low: Sequence[str]) -> list[int]:
     """64-bit numbers from their halves in hexadecimal."""
-    if set(high) == {"0"}:
+    if high[0] == "0" and _all_same(high):
         return list(map(int, low, repeat(16)))
     return [
         int(str(upper), 16) << 32 | int(lower, 16)
@@ -267,13 +272,13 @@ def _reader(*names: str, heading: str = "") -> Callable[[str], tuple[Any, ...]]:
 
 
 def _address(text: str) -> str:
-    if not _ADDRESS.fullmatch(text):
-        raise OddStateError
     try:
         if socket.inet_ntoa(socket.inet_pton(socket.AF_INET, text)) == text:
             return text
-    except OSError:
+    except (OSError, ValueError):
         pass
+    if not _ADDRESS.fullmatch(text):
+        raise OddStateError
     return _line(text).address_in(text)
 
 
@@ -294,6 +299,16 @@ def _lengths(text: str) -> tuple[int | None, int | None]:
         raise OddStateError
     bits, icv_bits = match.groups()
     return int(bits) if bits else None, int(icv_bits) if icv_bits else None
+
+
+def _key_bits(key: str | None, told: int | None) -> int | None:
+    """Bits of a key as it is printed, which have to be those told beside it."""
+    if not key:
+        return told
+    bits = (len(key) - len("0x")) * 4
+    if bits % 8 or told not in (None, bits):
+        raise OddStateError
+    return bits
 
 
 def _require_bitmaps(texts: Sequence[str], lengths: Sequence[int]) -> None:
