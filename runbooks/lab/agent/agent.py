@@ -48,6 +48,8 @@ class Agent:
         self._watches_key = watches_key
         self.boot_id = boot_id
         self.memory = Memory()
+        # Before the key: what changes after this look is seen by the next.
+        self._key_stamp = _stamp(Path(config.key_file))
         self.key = self._load_key()
         # Old keys and when their time is up; a restarted agent counts anew.
         self._old_keys: dict[int, float] = {}
@@ -193,15 +195,12 @@ class Agent:
 
     def _follow_key_file(self) -> None:
         path = Path(self.config.key_file)
-        seen = _stamp(path)
         while True:
             time.sleep(_KEY_FILE_POLL_S)
-            try:
-                now = _stamp(path)
-            except OSError:
-                continue  # between two volumes; the next look finds the new one
-            if now != seen:
-                seen = now
+            now = _stamp(path)
+            # Between two volumes there is none; the next look finds the new one.
+            if now is not None and now != self._key_stamp:
+                self._key_stamp = now
                 self._work.put(self._take_new_key)
 
     def _take_new_key(self) -> None:
@@ -297,8 +296,11 @@ def _key_bytes(key: IpsecKey) -> tuple[int, int]:
     return len(key.key), len(key.encryption_key)
 
 
-def _stamp(path: Path) -> tuple[Path, int, int]:
+def _stamp(path: Path) -> tuple[Path, int, int] | None:
     """What changes with a file's content: a volume's link, or the file itself."""
-    target = path.resolve(strict=True)
-    status = target.stat()
+    try:
+        target = path.resolve(strict=True)
+        status = target.stat()
+    except OSError:
+        return None
     return target, status.st_ino, status.st_mtime_ns
