@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runbooks.lab.plan import LabError
 from runbooks.xfrm.stat import parse_xfrm_stat
 from runbooks.xfrm.text import parse_state_text
 
@@ -90,11 +91,17 @@ def read_traffic(client: LabClient) -> list[dict[str, Any]]:
         A row for each pair; ``families`` has the same numbers for each IP family.
 
     Raises:
-        LabError: The lab does not answer.
+        LabError: The lab does not answer, or a node's kernel is down.
     """
     received_first = client.ask("traffic", action="report")
     sent_then = client.ask("traffic", action="report")
     lab = client.lab
+    for node in lab.nodes:
+        if node.name not in received_first or node.name not in sent_then:
+            raise LabError(
+                f"the kernel of {node.name} is down, and its packets are not counted; "
+                f"bring it back: ipsec-runbooks lab up --name {lab.name}"
+            )
     rows = []
     for source in lab.nodes:
         for destination in lab.nodes:

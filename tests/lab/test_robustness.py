@@ -71,6 +71,12 @@ def test_a_killed_kernel_is_shown_and_started_again(fragile):
     os.kill(process(f"{fragile.name}/nodes/node2/uml"), signal.SIGKILL)
     wait_until(lambda: "node2  10.9.0.12  kernel down" in status(fragile)[1], "shown")
     assert status(fragile)[0] == 1
+    counted = fragile.run("traffic", "report", check=False)
+    assert counted.returncode == 1
+    assert "Error: the kernel of node2 is down" in counted.stderr
+    assert f"bring it back: ipsec-runbooks lab up --name {fragile.name}" in (
+        counted.stderr
+    )
     assert bring_back(fragile) == (
         f"Lab '{fragile.name}' is whole again (node2). Point a shell at it:"
     )
