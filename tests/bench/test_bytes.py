@@ -20,6 +20,30 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 PEERS = (2, 50, 250, 1000, 4000)
 #: With more, the full text takes minutes.
 MOST_WITH_TEXT = 250
+#: What every node has, and what it has for each peer.
+OWN_POLICIES = """\
+src 0.0.0.0/0 dst 0.0.0.0/0
+	dir out action block priority 100
+	mark 0xe00/0xf00
+src 0.0.0.0/0 dst 0.0.0.0/0
+	dir fwd priority 2975
+	tmpl src 0.0.0.0 dst 10.0.0.10
+		proto esp reqid 1 mode tunnel
+		level use
+src 0.0.0.0/0 dst 0.0.0.0/0
+	dir in priority 0
+	mark 0xd00/0xf00
+	tmpl src 0.0.0.0 dst 10.0.0.10
+		proto esp reqid 1 mode tunnel
+		level use
+"""
+POLICY = """\
+src 0.0.0.0/0 dst {prefix}
+	dir out priority 0
+	mark {mark:#x}/0xffffff00
+	tmpl src 10.0.0.10 dst {ip}
+		proto esp spi 0x00000003 reqid 1 mode tunnel
+"""
 COUNTERS = "XfrmInError 3\nXfrmInNoStates 1207\nXfrmFwdHdrError 88\n"
 
 
@@ -37,7 +61,8 @@ def node(tmp_path):
     commands = tmp_path / "bin"
     commands.mkdir()
     for name, body in {
-        "ip": f'case "$*" in *state*) cat {tmp_path}/states;; esac',
+        "ip": f'case "$*" in *state*) cat {tmp_path}/states;; '
+        f"*policy*) cat {tmp_path}/policies;; esac",
         "cat": f'case "$*" in *xfrm_stat) exec /bin/cat {tmp_path}/counters;; esac\n'
         'exec /bin/cat "$@"',
         "cilium-dbg": 'case $1 in version) echo "Client: 1.18.0"; '
@@ -49,6 +74,7 @@ def node(tmp_path):
 
     def run(peers, text, *arguments):
         (tmp_path / "states").write_text(dump_of(peers))
+        (tmp_path / "policies").write_text(policies_of(peers))
         began = time.monotonic()
         done = subprocess.run(
             ["bash", "-c", text, "read-node", *arguments],
@@ -79,6 +105,19 @@ def dump_of(peers, cache={}):  # noqa: B006 - the same text for every round
             lambda *ends: numbers.setdefault(ends, len(numbers)).to_bytes(20, "big"),
         )
     return cache[peers]
+
+
+def policies_of(peers):
+    """``ip xfrm policy`` of such a node."""
+    others = (Peer(n, {}).cilium_ip for n in range(1, peers + 1))
+    return OWN_POLICIES + "".join(
+        POLICY.format(
+            prefix=ip.rpartition(".")[0] + ".0/24",
+            mark=number << 16 | 0x3E00,
+            ip=ip,
+        )
+        for number, ip in enumerate(others, start=1)
+    )
 
 
 def test_bytes_that_a_healthy_node_sends(node):
@@ -117,8 +156,9 @@ def test_bytes_that_a_healthy_node_sends(node):
         "What a node sends to a check",
         "``make bench``: the scripts of a check, run by this machine's bash and mawk on"
         " what ``ip -s xfrm state`` prints of a node with two states for each peer and"
-        " a key for each state. Bytes are those of both samples of one healthy node, on"
-        " standard output and standard error; the full text is what a snapshot folder"
+        " a key for each state, and a policy for each peer. Bytes are those of both"
+        " samples of one healthy node, on standard output and standard error; the full"
+        " text is what a snapshot folder"
         f" holds. With each sample goes the script itself, {len(script('brief')):,}"
         f" bytes for the default depth and {len(script('compact')):,} for an audit."
         f" Seconds are those of a first sample, {ROUNDS} rounds.",
